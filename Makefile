@@ -1,0 +1,43 @@
+# make         build build/lacuna                make test    everything a contributor needs
+# make demo    phantom -> train -> report.html   make bench   figures against PyTorch, MONAI, medpy
+# make asan    the tests under sanitizers        make format  make lint
+BUILD ?= build
+JOBS ?= $(shell nproc)
+export LACUNA_DEPS ?= $(CURDIR)/.deps
+
+.PHONY: all build demo test bench asan format lint docs-check clean
+all: build
+
+build:
+	@tools/setup build
+	@tools/build $(BUILD) $(JOBS) lacuna
+
+demo: build
+	@$(BUILD)/lacuna demo --out demo
+
+test:
+	@tools/setup test
+	@tools/build $(BUILD) $(JOBS) all
+	@tools/run-tests $(BUILD)
+
+bench:
+	@tools/setup bench
+	@tools/build $(BUILD) $(JOBS) lacuna
+	@bench/run $(BUILD)
+
+asan:
+	@tools/setup test
+	@tools/build $(BUILD)-asan $(JOBS) all -DLACUNA_SANITIZE=ON -DCMAKE_BUILD_TYPE=RelWithDebInfo
+	@tools/run-tests $(BUILD)-asan
+
+format:
+	@git ls-files '*.h' '*.cpp' | xargs clang-format -i
+
+lint:
+	@tools/lint $(BUILD)
+
+docs-check: build
+	@tools/docs-check $(BUILD)
+
+clean:
+	rm -rf $(BUILD) $(BUILD)-asan

@@ -1,0 +1,36 @@
+// Messages for people, on standard error. Thread-safe. Level from LACUNA_LOG (debug, info, warn,
+// error; default info); colour only on a terminal.
+#pragma once
+
+#include <string>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace lacuna::log {
+
+enum class Level { kDebug, kInfo, kWarn, kError };
+
+void write(Level level, const std::string& text);
+void set_level(Level level);
+// Also appends to a file (log/rank-N.log of a run directory) from now on.
+void add_file(const std::string& path);
+
+template <typename... Args>
+void debug(fmt::format_string<Args...> format, Args&&... args) {
+  write(Level::kDebug, fmt::format(format, std::forward<Args>(args)...));
+}
+template <typename... Args>
+void info(fmt::format_string<Args...> format, Args&&... args) {
+  write(Level::kInfo, fmt::format(format, std::forward<Args>(args)...));
+}
+template <typename... Args>
+void warn(fmt::format_string<Args...> format, Args&&... args) {
+  write(Level::kWarn, fmt::format(format, std::forward<Args>(args)...));
+}
+template <typename... Args>
+void error(fmt::format_string<Args...> format, Args&&... args) {
+  write(Level::kError, fmt::format(format, std::forward<Args>(args)...));
+}
+
+}  // namespace lacuna::log

@@ -1,0 +1,39 @@
+# Libraries: Debian packages, and LibTorch from the private Python environment made by tools/setup.
+find_package(Threads REQUIRED)
+find_package(fmt REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(CLI11 REQUIRED)
+find_package(GTest REQUIRED)
+find_package(HDF5 REQUIRED COMPONENTS C)
+
+foreach(name lz4 xxhash deflate)
+  find_library(${name}_library ${name} REQUIRED)
+  add_library(${name} INTERFACE)
+  target_link_libraries(${name} INTERFACE ${${name}_library})
+endforeach()
+
+set(LACUNA_DEPS ${CMAKE_SOURCE_DIR}/.deps CACHE PATH "Where tools/setup put the environment")
+file(GLOB site_packages ${LACUNA_DEPS}/venv/lib/python3.*/site-packages)
+if(NOT EXISTS "${site_packages}/torch")
+  message(FATAL_ERROR "no LibTorch under ${LACUNA_DEPS}/venv: run `make` (or tools/setup) first")
+endif()
+
+# Torch turns CUDA on by itself, so a compiler is needed even for a CPU run: the system's toolkit
+# when it is new enough, else the one that tools/setup installed as wheels. The architecture list
+# must be set before: without it torch adds one that nvcc 13 refuses.
+set(ENV{TORCH_CUDA_ARCH_LIST} "8.0;9.0")
+set(TORCH_CUDA_ARCH_LIST "8.0;9.0")
+set(CMAKE_CUDA_ARCHITECTURES "80;90")
+set(CMAKE_CUDA_RUNTIME_LIBRARY Shared)
+set(wheel_cuda ${site_packages}/nvidia/cu13)
+if(EXISTS ${wheel_cuda}/bin/nvcc)
+  set(ENV{CUDA_HOME} ${wheel_cuda})
+  set(CMAKE_CUDA_COMPILER ${wheel_cuda}/bin/nvcc)
+  set(CUDAToolkit_ROOT ${wheel_cuda})
+  set(CUDA_TOOLKIT_ROOT_DIR ${wheel_cuda})
+elseif(EXISTS /usr/local/cuda/bin/nvcc)
+  set(CMAKE_CUDA_COMPILER /usr/local/cuda/bin/nvcc)
+  set(CUDA_TOOLKIT_ROOT_DIR /usr/local/cuda)
+endif()
+find_package(Torch REQUIRED PATHS ${site_packages}/torch NO_DEFAULT_PATH)

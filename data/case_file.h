@@ -1,0 +1,45 @@
+// One case of a cache, open for reading: its HDF5 file, memory-mapped where it is contiguous.
+//
+// Reading is thread-safe (HDF5 is touched only while opening); move-only. The file stays mapped
+// while the object lives.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "data/cohort.h"
+
+namespace lacuna::data {
+
+class CaseFile {
+ public:
+  // Throws DataError (missing, damaged, checksum of the header differs from cohort.json).
+  CaseFile(const Cohort& cohort, const CaseInfo& info);
+  ~CaseFile();
+  CaseFile(CaseFile&&) noexcept;
+
+  const CaseInfo& info() const;
+  const IntensityStatistics& statistics(int modality) const;
+
+  // Copies a box of one modality to `out` as raw intensities (file units), D x H x W row-major.
+  // `corner` is in voxels of the FULL volume and may lie outside the brain box or the volume:
+  // voxels there get the modality's background value. An absent modality is all background.
+  void read_image(int modality, const Extent& corner, const Extent& extent, float* out) const;
+
+  // The same for the label, as Tissue values; 0 outside.
+  void read_label(const Extent& corner, const Extent& extent, std::uint8_t* out) const;
+
+  // Voxels of a region, as flat indices into the brain box (D x H x W), ascending.
+  std::span<const std::uint32_t> foreground(int region) const;
+
+  // Reads everything and compares with the stored checksum. Throws DataError naming the data set.
+  void verify() const;
+
+ private:
+  struct Content;
+  std::unique_ptr<Content> content_;
+};
+
+}  // namespace lacuna::data

@@ -1,0 +1,47 @@
+// A case segmented and scored under many modality subsets, with features encoded once per window.
+//
+// Thread-safety: one evaluation at a time per method object.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "data/case_file.h"
+#include "data/cohort.h"
+#include "evaluation/overlap.h"
+#include "methods/method.h"
+
+namespace lacuna::evaluation {
+
+// Normalises the full volume of a case as the method's recipe says: 1 x M x D x H x W, float.
+at::Tensor load_volume(const data::CaseFile& file, const methods::Method& method);
+
+// Segments a whole volume under each subset. Result [subset]: D x H x W Tissue values on the full
+// grid. `image`: 1 x M x D x H x W, normalised.
+std::vector<std::vector<std::uint8_t>> segment_subsets(
+    methods::Method& method, const at::Tensor& image, const std::vector<data::SubsetMask>& subsets);
+
+struct CaseScore {
+  std::string case_id, institution;
+  data::SubsetMask subset = 0;
+  std::vector<RegionScore> regions;  // in the order of Cohort::regions
+};
+
+struct EvaluationOptions {
+  std::vector<int> cases;                 // indices into Cohort::cases
+  std::vector<data::SubsetMask> subsets;  // empty: all non-empty ones
+  ScoreOptions score;                     // HD95 definition, empty rule
+  bool hd95 = true;
+  // Called after each case with (done, total); returning false stops early.
+  std::function<bool(int, int)> progress;
+  // Called with each segmentation, for overlays and predictions; may be empty.
+  std::function<void(int case_index, data::SubsetMask, const std::vector<std::uint8_t>&)> keep;
+};
+
+// Scores of every case and subset (a subset that a case cannot provide is left out, and counted).
+std::vector<CaseScore> evaluate(methods::Method& method, const data::Cohort& cohort,
+                                const EvaluationOptions& options);
+
+}  // namespace lacuna::evaluation

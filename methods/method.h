@@ -1,0 +1,184 @@
+// What a method is to the rest of Lacuna: networks, stages, losses, and prediction.
+//
+// A method states *what* is computed; the trainer owns *how*: batches, autocast, backward,
+// reduction, clipping, optimisers, schedules, checkpoints. A run is a list of stages (teacher, then
+// student; pre-training, then fine-tuning). A step of a stage runs its phases in order (generator,
+// then discriminator; training, then the meta phase), each with its own loss, parameter groups and
+// optimisers. docs/add-a-method.md walks through a new one.
+//
+// How different kinds fit: teacher-student and co-trained networks are submodules of one module();
+// a GAN has two phases that train different groups and may keep tensors between the phases of a
+// step; a mean teacher updates in end_step(); pre-training is a stage of its own; mutual learning
+// asks for two subset draws per sample (DataRecipe::draws); meta-learning is a phase whose source
+// is the meta-validation set.
+//
+// Ownership: the method owns its module. Thread-safety: none; one thread at a time.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <torch/nn/module.h>
+
+#include "base/json.h"
+#include "base/options.h"
+#include "data/modality.h"
+#include "data/recipe.h"
+
+namespace lacuna::methods {
+
+using data::SubsetMask;
+
+struct OptimizerSpec {
+  enum class Kind { kSgd, kAdam, kAdamW };
+  Kind kind = Kind::kAdam;
+  double learning_rate = 1e-3;
+  double momentum = 0;
+  bool nesterov = false;
+  double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
+  double weight_decay = 0;  // SGD, Adam: added to the gradient; AdamW: decoupled
+  bool amsgrad = false;
+  bool defined_zero =
+      true;              // a parameter without gradient steps with zero gradient; else it is left
+  double clip_norm = 0;  // total gradient norm of the group; 0 = no clipping
+};
+
+// The factor on the learning rate at position i = first + step within the stage.
+struct ScheduleSpec {
+  enum class Kind { kConstant, kPoly, kCosine };
+  Kind kind = Kind::kConstant;
+  double power = 0.9;               // poly: (1 - i / horizon)^power
+  std::int64_t first = 0;           // i at the first step of the stage (a restart sets its own)
+  std::int64_t horizon = 1;         // poly and cosine reach 0 at i = horizon
+  std::int64_t warmup = 0;          // steps of linear warm-up from 0
+  std::int64_t restart_period = 0;  // cosine with warm restarts; 0 = none
+  std::int64_t granularity =
+      1;  // steps for which the rate stays (steps per epoch: per-epoch rates)
+};
+
+// Optimiser state is kept under the group's name, so a later stage that trains the group again goes
+// on with it unless the stage resets optimisers.
+struct TrainedGroup {
+  std::string group;  // a name of Method::groups()
+  OptimizerSpec optimizer;
+  ScheduleSpec schedule;
+};
+
+struct Phase {
+  std::string name;
+  std::vector<TrainedGroup> trains;  // parameters outside these groups are frozen in this phase
+  bool on_meta_set = false;          // batches from the split's meta-validation cases
+  std::int64_t period = 1;           // runs at run steps that are multiples of it
+  std::int64_t repeats = 1;  // optimiser steps (each on a batch of its own) per run of the phase
+  std::int64_t batch = 0;    // samples per batch; 0 = the run's global batch
+};
+
+struct Stage {
+  std::string name;
+  std::int64_t steps = 0;
+  Json subsets;               // section `subsets`: policy and granularity of this stage
+  std::vector<Phase> phases;  // the first one uses the training batch of the step
+  bool reset_optimizers = false;
+};
+
+struct ParameterGroup {
+  std::string name;
+  std::vector<std::string> parameters;  // names in module().named_parameters()
+};
+
+// A batch on the training device.
+struct Batch {
+  at::Tensor image;  // N x M x D x H x W, float, normalised; what the case lacks is 0
+  at::Tensor label;  // N x D x H x W, uint8, data::Tissue values
+  std::vector<std::vector<SubsetMask>> subsets;     // [draw][sample]
+  std::vector<std::uint64_t> sample_index;          // keys for counter-based random numbers
+  std::vector<std::array<std::int64_t, 3>> origin;  // crop corner in the full volume, voxels
+  std::map<std::string, at::Tensor> extras;         // priors that a method's data provides
+};
+
+struct Progress {
+  std::uint64_t seed = 0;
+  std::int64_t step = 0;   // of the run
+  std::int64_t steps = 1;  // of the run
+  int stage = 0;
+  std::int64_t stage_step = 0;
+  std::int64_t steps_per_epoch = 1;
+  std::int64_t repeat = 0;  // within a phase that repeats
+  std::int64_t epoch() const { return stage_step / steps_per_epoch; }
+};
+
+// Named scalars; `total` is what is differentiated. Parts are logged under their names, as they
+// enter the paper's formula before weighting.
+struct Loss {
+  at::Tensor total;
+  std::vector<std::pair<std::string, at::Tensor>> parts;
+};
+
+// What a whole window contributes to evaluation whichever subset is asked for. Opaque to callers.
+using Features = std::vector<at::Tensor>;
+
+// From raw output to a segmentation.
+struct InferenceRecipe {
+  enum class Activation { kSigmoid, kSoftmax };
+  enum class Window { kUniform, kGaussian };
+  Activation activation = Activation::kSigmoid;
+  bool blend_probabilities = true;  // average probabilities over windows; else raw outputs
+  Window window = Window::kUniform;
+  data::Extent patch{80, 160, 160};
+  double overlap = 1.0 / 3;  // stride = ceil((1 - overlap) * patch)
+  bool whole_volume = true;  // windows tile the volume; else only the brain box
+  // Sigmoid: channels in order of application, each where probability > 0.5 writes its tissue, a
+  // later one over an earlier one. Softmax: arg max over channels, channel -> tissue.
+  struct Channel {
+    int channel;
+    data::Tissue tissue;
+  };
+  std::vector<Channel> channels;
+};
+
+class Method {
+ public:
+  virtual ~Method() = default;
+
+  // Every parameter and buffer under the names of the published state_dict.
+  virtual torch::nn::Module& module() = 0;
+  // Names of the published state_dict that have no counterpart here, as prefixes.
+  virtual std::vector<std::string> ignored_official_names() const { return {}; }
+  virtual std::vector<ParameterGroup> groups() = 0;
+
+  // The stages for a budget of `steps` run steps (the card's proportions).
+  virtual std::vector<Stage> stages(std::int64_t steps) const = 0;
+  virtual data::DataRecipe recipe() const = 0;
+  virtual InferenceRecipe inference() const = 0;
+  // A spatial extent must be a multiple of this, per axis (D, H, W).
+  virtual data::Extent extent_multiple() const = 0;
+
+  // Weights before training; called once by the trainer with torch's generator seeded from the
+  // run's seed. The constructor may already have done it.
+  virtual void initialise() {}
+  virtual void begin_stage(int /*stage*/) {}
+  virtual Loss loss(const std::string& phase, const Batch& batch, const Progress& progress) = 0;
+  // After the optimiser steps of all phases of a step: mean teachers, stored normalisations; drop
+  // what was kept between phases here.
+  virtual void end_step(const Progress& /*progress*/) {}
+  // Scalars worth a curve that are no loss (importance weights).
+  virtual std::vector<std::pair<std::string, double>> diagnostics() { return {}; }
+
+  // The published forward pass: N x M x D x H x W -> N x C x D x H x W raw outputs, one subset for
+  // the whole batch.
+  virtual at::Tensor forward(const at::Tensor& image, SubsetMask subset) = 0;
+
+  // Evaluation: encode once, decode any number of subsets -> S x N x C x D x H x W, equal to
+  // forward() for each subset up to summation order. Gradient-free.
+  virtual Features encode(const at::Tensor& image);  // default: the image itself
+  virtual at::Tensor decode(const Features& features, const std::vector<SubsetMask>& subsets);
+  // Called when parameters may have changed since the last encode().
+  virtual void invalidate_evaluation_cache() {}
+};
+
+}  // namespace lacuna::methods

@@ -1,0 +1,40 @@
+#include "methods/registry.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+
+namespace lacuna::methods {
+
+// One line per method: declaration here, definition in the method's own source.
+
+const std::vector<const MethodEntry*>& all_methods() {
+  static const std::vector<const MethodEntry*> entries = [] {
+    std::vector<const MethodEntry*> list = {};
+    std::sort(list.begin(), list.end(),
+              [](const auto* a, const auto* b) { return a->name < b->name; });
+    return list;
+  }();
+  return entries;
+}
+
+const MethodEntry& find_method(const std::string& name) {
+  std::vector<std::string> names;
+  for (const MethodEntry* entry : all_methods()) {
+    if (entry->name == name) return *entry;
+    names.push_back(entry->name);
+  }
+  const std::string near = nearest(name, names);
+  throw_error<ConfigError>("method \"{}\" is not built in{}. Run: lacuna methods", name,
+                           near.empty() ? "" : fmt::format("; did you mean \"{}\"?", near));
+}
+
+std::unique_ptr<Method> make_method(const std::string& name, const data::ModalitySet& modalities,
+                                    double width, const Json& options) {
+  const MethodEntry& entry = find_method(name);
+  MethodSettings settings{modalities, width, {}};
+  settings.options = Schema(entry.options).resolve(options, "method_options");
+  return entry.make(settings);
+}
+
+}  // namespace lacuna::methods

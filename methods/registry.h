@@ -1,0 +1,48 @@
+// The methods that are built in, found by name.
+//
+// Adding one: a header and a source that define `const MethodEntry& <name>_entry()`, and one line
+// in registry.cpp. Thread-safe: constant after start.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "base/options.h"
+#include "data/modality.h"
+#include "methods/method.h"
+
+namespace lacuna::methods {
+
+// What a method is built from.
+struct MethodSettings {
+  data::ModalitySet modalities{{"FLAIR", "T1", "T1c", "T2"}};
+  double width = 1.0;  // scales the channels of every network
+  Json options;        // section method_options, resolved against MethodEntry::options
+};
+
+struct MethodEntry {
+  std::string name;  // as in run files
+  std::string title;
+  std::string source;           // paper, year, published code
+  std::string idea;             // three sentences
+  std::string output;           // channel order and activation of forward()
+  std::string deviations;       // known differences from the published code
+  std::vector<Option> options;  // of section method_options (paths without the section)
+  // Defaults that the card sets for the run's own keys, as JSON text with nested sections:
+  // {"train": {"steps": 115000, "batch": 2}}.
+  std::string run_defaults;
+  std::unique_ptr<Method> (*make)(const MethodSettings& settings);
+};
+
+// Throws ConfigError naming the nearest method.
+const MethodEntry& find_method(const std::string& name);
+const std::vector<const MethodEntry*>& all_methods();  // by name
+
+// Resolves options and builds.
+std::unique_ptr<Method> make_method(const std::string& name, const data::ModalitySet& modalities,
+                                    double width, const Json& options);
+
+}  // namespace lacuna::methods

@@ -1,0 +1,58 @@
+// The configuration of a run, resolved: what run.json in a run directory holds.
+//
+// Keys, defaults, meanings and units are declared once, in run_config.cpp; `lacuna config` and
+// docs/configuration.md are made from that declaration. Defaults that depend on the method come
+// from its entry (methods/registry.h). Value type.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "base/options.h"
+#include "data/cohort.h"
+#include "data/recipe.h"
+
+namespace lacuna::worker {
+
+struct RunConfig {
+  Json resolved;     // every key, as written to run.json
+  std::string hash;  // 16 hex digits: XXH3 of what decides the result (not log, monitor, threads)
+
+  std::string method;
+  Json method_options;
+  double width = 1;
+
+  std::filesystem::path cache;
+  std::string split = "fold0";
+  std::optional<data::Extent> patch;   // null: the method's
+  std::optional<std::string> augment;  // "card", "none"
+  std::optional<Json> subsets;         // null: the stage's own policy
+  int loader_threads = 2;
+
+  std::int64_t steps = 1, batch = 1, micro_batch = 0;
+  std::uint64_t seed = 1;
+  std::string precision = "fp32", mode = "exact", device = "auto", layout = "auto";
+  std::optional<double> learning_rate;  // null: the card's, per group
+  double ema = 0;                       // decay; 0 = off
+  std::int64_t nonfinite_limit = 10;    // skipped steps in a row before the run has diverged
+  int threads = 0;                      // 0: as many as cores
+
+  std::optional<std::int64_t> meta_period, meta_repeats;
+
+  std::int64_t validate_every = 0, validate_cases = 0;
+  std::int64_t checkpoint_steps = 0, checkpoint_seconds = 0;
+  int checkpoint_keep = 3;
+  std::int64_t log_every = 10;
+};
+
+// Resolves a user's run object. `where` (the file) opens each message. Throws ConfigError.
+RunConfig resolve_run(const Json& user, const std::string& where);
+
+// The declaration itself, for a method: `lacuna config` prints it.
+std::vector<Option> run_options(const std::string& method);
+
+}  // namespace lacuna::worker

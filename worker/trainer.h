@@ -1,0 +1,34 @@
+// Trains one run in this process, from its newest valid checkpoint or from the start.
+//
+// Owns: method, loaders, optimisers, schedules, EMA, metrics.jsonl, checkpoints, the lease on the
+// run directory. Not thread-safe; one trainer per process.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "worker/run_config.h"
+
+namespace lacuna::worker {
+
+struct TrainingResult {
+  ExitCode code = ExitCode::kDone;  // kDone, kSavedOnRequest or kDiverged
+  std::int64_t step = 0;
+  double best_score = 0;  // mean Dice over subsets and regions on the validation cases
+};
+
+struct TrainingHooks {
+  std::function<bool()> stop_requested;  // polled at step boundaries; SIGUSR2/SIGTERM set it
+  bool progress = true;                  // progress line on a terminal, plain lines otherwise
+};
+
+// Trains in `run_directory`, which is made if need be. Throws ConfigError when it holds another
+// configuration, Error when another process holds the lease.
+TrainingResult train(const RunConfig& config, const std::filesystem::path& run_directory,
+                     const TrainingHooks& hooks);
+
+}  // namespace lacuna::worker
