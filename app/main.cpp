@@ -1,9 +1,12 @@
 // The program: parses the command line, runs one command, and turns errors into exit codes.
 #include <exception>
-#include <iostream>
+#include <new>
+#include <string>
+#include <vector>
 
 #include "app/command.h"
 #include "base/log.h"
+#include "base/options.h"
 
 namespace {
 
@@ -11,6 +14,20 @@ constexpr lacuna::app::AddCommand kCommands[] = {
     // One line per command, in the order of --help.
     lacuna::app::add_methods,
 };
+
+// CLI11 reports a misspelt command as a missing one.
+void check_command_name(const CLI::App& program, int argc, char** argv) {
+  if (argc < 2 || argv[1][0] == '-') return;
+  std::vector<std::string> names;
+  for (const CLI::App* command : program.get_subcommands(nullptr)) {
+    names.push_back(command->get_name());
+    if (names.back() == argv[1]) return;
+  }
+  const std::string near = lacuna::nearest(argv[1], names);
+  lacuna::throw_error<lacuna::ConfigError>(
+      "unknown command \"{}\"{}. Run: lacuna --help", argv[1],
+      near.empty() ? "" : fmt::format("; did you mean \"{}\"?", near));
+}
 
 }  // namespace
 
@@ -23,6 +40,7 @@ int main(int argc, char** argv) {
   ExitCode code = ExitCode::kDone;
   for (const auto add : kCommands) add(program, code);
   try {
+    check_command_name(program, argc, argv);
     program.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     const int parsed = program.exit(error);

@@ -17,17 +17,22 @@ function(lacuna_layer name)
   endif()
 endfunction()
 
-# One precompiled header for every user of torch: without it each file costs 20 s.
-function(lacuna_use_torch target)
+# torch ships headers of another fmt than Debian's library: users of torch take fmt from headers
+# alone, in torch's version and its own inline namespace, so that the two never meet.
+function(lacuna_torch_headers target)
   lacuna_warnings(${target})
+  target_compile_definitions(${target} PRIVATE FMT_HEADER_ONLY)
   target_include_directories(${target} SYSTEM PRIVATE ${TORCH_INCLUDE_DIRS})
   target_link_libraries(${target} PUBLIC ${TORCH_LIBRARIES})
+endfunction()
+
+# One precompiled header for every user of torch: without it each file costs 20 s.
+function(lacuna_use_torch target)
+  lacuna_torch_headers(${target})
   if(NOT TARGET lacuna_torch_pch)
     file(WRITE ${CMAKE_BINARY_DIR}/torch_pch.cpp "")
     add_library(lacuna_torch_pch STATIC ${CMAKE_BINARY_DIR}/torch_pch.cpp)
-    lacuna_warnings(lacuna_torch_pch)
-    target_include_directories(lacuna_torch_pch SYSTEM PRIVATE ${TORCH_INCLUDE_DIRS})
-    target_link_libraries(lacuna_torch_pch PUBLIC ${TORCH_LIBRARIES})
+    lacuna_torch_headers(lacuna_torch_pch)
     target_precompile_headers(lacuna_torch_pch PRIVATE <torch/torch.h> <nlohmann/json.hpp>)
   endif()
   target_precompile_headers(${target} REUSE_FROM lacuna_torch_pch)
