@@ -3,6 +3,7 @@
 //
 // Reading maps the file; views stay valid while the TensorFile lives. Immutable, thread-safe.
 // Throws DataError on anything that is not a valid file (offsets are checked against the size).
+// Data that encode_tensors() wrote is aligned to its element size; other writers' need not be.
 #pragma once
 
 #include <cstddef>
@@ -44,7 +45,8 @@ class TensorFile {
   std::unique_ptr<Mapping> mapping_;
 };
 
-// Serialises; the caller writes the bytes (durably, or through a checkpoint).
+// Serialises; the caller writes the bytes (durably, or through a checkpoint). Data is ordered by
+// element size, large first, and then as given. Throws Error on a repeated name or a wrong size.
 std::vector<std::byte> encode_tensors(const std::vector<TensorView>& tensors,
                                       const std::map<std::string, std::string>& metadata = {});
 

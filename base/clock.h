@@ -1,0 +1,19 @@
+// The seam through which time is read, so that tests move time instead of waiting for it.
+// Real implementation: steady_clock(). Thread-safe.
+#pragma once
+
+namespace lacuna {
+
+class Clock {
+ public:
+  virtual ~Clock() = default;
+  // Seconds since an arbitrary moment; never goes back. For durations and deadlines.
+  virtual double seconds() const = 0;
+  // Seconds since 1970 (UTC), for comparison with other machines and for people. May jump.
+  virtual double unix_seconds() const = 0;
+};
+
+// The process-wide real clock. Not owned by the caller.
+const Clock& steady_clock();
+
+}  // namespace lacuna
