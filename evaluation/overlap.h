@@ -1,8 +1,12 @@
-// Dice and HD95 of one region of one case.
+// Dice and HD95 of the regions of one case. docs/evaluation.md defines both numbers.
+//
+// HD95 in mm, from surface voxels (mask.h) and exact distances (distance_transform.h), with NumPy's
+// linear percentile. `directed` is not `pooled`: the two differ on the same masks.
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -19,16 +23,41 @@ enum class Hd95Definition {
   kPooled,    // 95th percentile of both directions together (medpy)
 };
 
+const char* name_of(Hd95Definition definition);      // "directed", "pooled"
+Hd95Definition parse_hd95(const std::string& text);  // throws ConfigError
+
 struct ScoreOptions {
   Hd95Definition hd95 = Hd95Definition::kDirected;
   double one_empty_mm = kOneEmptyMaskHd95Mm;
   int threads = 1;
 };
 
+// The rule for empty masks in words, as every report prints it.
+std::string describe_empty_rule(const ScoreOptions& options);
+
 struct RegionScore {
   double dice = 0;     // 1 when both are empty, 0 when one is
   double hd95_mm = 0;  // 0 when both are empty, one_empty_mm when one is
   std::int64_t predicted_voxels = 0, true_voxels = 0;
+};
+
+// One truth, against which any number of predictions is scored: its masks, surfaces and distance
+// tables are made once. Not thread-safe: score() enlarges the tables when a prediction needs it.
+class TruthDistances {
+ public:
+  // truth: Tissue values, D x H x W. Throws DataError as region_masks() does.
+  TruthDistances(std::span<const std::uint8_t> truth, const data::Extent& extent,
+                 const std::array<double, 3>& spacing_mm, const std::vector<data::Region>& regions,
+                 const ScoreOptions& options);
+  ~TruthDistances();
+  TruthDistances(TruthDistances&&) noexcept;
+
+  // A score per region. Without hd95, hd95_mm stays 0.
+  std::vector<RegionScore> score(std::span<const std::uint8_t> prediction, bool hd95 = true);
+
+ private:
+  struct Content;
+  std::unique_ptr<Content> content_;
 };
 
 // Scores one prediction against one truth (Tissue values, D x H x W), a score per region.
