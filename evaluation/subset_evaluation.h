@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,9 +20,11 @@ namespace lacuna::evaluation {
 at::Tensor load_volume(const data::CaseFile& file, const methods::Method& method);
 
 // Segments a whole volume under each subset. Result [subset]: D x H x W Tissue values on the full
-// grid. `image`: 1 x M x D x H x W, normalised.
+// grid. `image`: 1 x M x D x H x W, normalised. `patch`: windows of this size in place of the
+// method's (a run that trains on its own). Throws ConfigError when the network cannot take it.
 std::vector<std::vector<std::uint8_t>> segment_subsets(
-    methods::Method& method, const at::Tensor& image, const std::vector<data::SubsetMask>& subsets);
+    methods::Method& method, const at::Tensor& image, const std::vector<data::SubsetMask>& subsets,
+    const std::optional<data::Extent>& patch = std::nullopt);
 
 struct CaseScore {
   std::string case_id, institution;
@@ -34,6 +37,7 @@ struct EvaluationOptions {
   std::vector<data::SubsetMask> subsets;  // empty: all non-empty ones
   ScoreOptions score;                     // HD95 definition, empty rule
   bool hd95 = true;
+  std::optional<data::Extent> patch;  // as for segment_subsets()
   // Called after each case with (done, total); returning false stops early.
   std::function<bool(int, int)> progress;
   // Called with each segmentation, for overlays and predictions; may be empty.
