@@ -5,10 +5,12 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <span>
 #include <vector>
 
+#include "data/case_header.h"
 #include "data/cohort.h"
 
 namespace lacuna::data {
@@ -17,10 +19,13 @@ class CaseFile {
  public:
   // Throws DataError (missing, damaged, checksum of the header differs from cohort.json).
   CaseFile(const Cohort& cohort, const CaseInfo& info);
+  // A case file by itself, without a cohort to compare it with.
+  explicit CaseFile(const std::filesystem::path& path);
   ~CaseFile();
   CaseFile(CaseFile&&) noexcept;
 
   const CaseInfo& info() const;
+  const CaseHeader& header() const;
   const IntensityStatistics& statistics(int modality) const;
 
   // Copies a box of one modality to `out` as raw intensities (file units), D x H x W row-major.

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "base/file_system.h"
 #include "data/modality.h"
 #include "data/tissue.h"
 
@@ -40,7 +41,16 @@ struct CaseInfo {
   std::array<std::array<double, 4>, 4> affine{};  // NIfTI voxel (i,j,k) -> world mm
   bool has_label = false;
   std::uint64_t bytes = 0;  // of the file
+  std::string checksum;     // of the file's header, which holds the checksums of its data sets
 };
+
+// A case that ingest did not take, and why.
+struct RefusedCase {
+  std::string id, reason;
+};
+
+// Split name ("fold0", "all", ...) -> part ("train", "validation", "test", "meta") -> case ids.
+using Splits = std::map<std::string, std::map<std::string, std::vector<std::string>>>;
 
 struct Cohort {
   std::filesystem::path directory;
@@ -48,9 +58,9 @@ struct Cohort {
   ModalitySet modalities{{"FLAIR", "T1", "T1c", "T2"}};
   std::vector<Region> regions;
   std::vector<CaseInfo> cases;  // sorted by id
-  // Split name ("fold0", "all", ...) -> part ("train", "validation", "test", "meta") -> case ids.
-  std::map<std::string, std::map<std::string, std::vector<std::string>>> splits;
+  Splits splits;
   std::string fingerprint;  // XXH3 over cases, statistics and source checksums
+  std::vector<RefusedCase> refused;
 
   // Indices into `cases`. Throws ConfigError naming known splits, parts, or the unknown case.
   std::vector<int> part(const std::string& split, const std::string& part) const;
@@ -59,5 +69,9 @@ struct Cohort {
 // Throws DataError: no cohort.json, another format version, damaged, or a split naming a case that
 // is not there.
 Cohort open_cohort(const std::filesystem::path& directory);
+
+// Computes the fingerprint and writes cohort.json durably into cohort.directory; does nothing when
+// the file already says the same. Returns whether it wrote.
+bool write_cohort(FileSystem& files, Cohort& cohort);
 
 }  // namespace lacuna::data
