@@ -1,0 +1,40 @@
+// Makes one training sample: crop, normalisation and augmentation of a case.
+//
+// make() is a pure function of (recipe, case, seed, index); the object holds working memory only.
+// Thread-safety: one object per thread.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "data/augmentation.h"
+#include "data/case_file.h"
+#include "data/crop.h"
+#include "data/normalise.h"
+#include "data/recipe.h"
+#include "data/resample.h"
+
+namespace lacuna::data {
+
+class SampleMaker {
+ public:
+  explicit SampleMaker(const DataRecipe& recipe, int modalities);
+
+  // Fills image (modalities x patch; 0 where the case lacks a modality) and label (patch), and
+  // says where the crop was taken.
+  Crop make(const CaseFile& file, std::uint64_t seed, std::uint64_t index, float* image,
+            std::uint8_t* label);
+
+ private:
+  void read_mirrored(const CaseFile& file, const Crop& crop, const std::array<bool, 3>& mirror,
+                     float* image, std::uint8_t* label);
+  void read_source(const CaseFile& file, const Crop& crop, const std::array<bool, 3>& mirror);
+
+  DataRecipe recipe_;
+  int modalities_;
+  std::vector<float> slab_, row_, scratch_;
+  std::vector<std::uint8_t> label_slab_;
+  ResampleSource source_;
+};
+
+}  // namespace lacuna::data
