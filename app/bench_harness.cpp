@@ -1,0 +1,73 @@
+#include <algorithm>
+#include <chrono>
+#include <fstream>
+
+#include <sched.h>
+
+#include "app/bench.h"
+#include "base/error.h"
+
+namespace lacuna::app {
+namespace {
+
+// The value of a line "key : value" of a /proc file, or "".
+std::string proc_value(const char* path, const std::string& key) {
+  std::ifstream file(path);
+  for (std::string line; std::getline(file, line);) {
+    if (!line.starts_with(key)) continue;
+    const auto colon = line.find(':');
+    if (colon == std::string::npos) continue;
+    const auto first = line.find_first_not_of(" \t", colon + 1);
+    return first == std::string::npos ? "" : line.substr(first);
+  }
+  return "";
+}
+
+std::int64_t status_bytes(const std::string& key) {
+  const std::string text = proc_value("/proc/self/status", key);
+  return text.empty() ? 0 : std::stoll(text) * 1024;  // "123 kB"
+}
+
+int available_cores() {
+  cpu_set_t set;
+  return sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
+}
+
+}  // namespace
+
+Timing measure(const BenchOptions& options, const std::function<void()>& work) {
+  if (options.repeats < 1) throw_error<ConfigError>("--repeats: at least 1 is needed");
+  for (int i = 0; i < options.warm_up; ++i) work();
+  std::vector<double> seconds;
+  for (int i = 0; i < options.repeats; ++i) {
+    const auto start = std::chrono::steady_clock::now();
+    work();
+    seconds.push_back(
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+  }
+  std::sort(seconds.begin(), seconds.end());
+  const std::size_t half = seconds.size() / 2;
+  const double median =
+      seconds.size() % 2 ? seconds[half] : (seconds[half - 1] + seconds[half]) / 2;
+  return {median, seconds.front(), options.repeats};
+}
+
+Json entry(const std::string& name, const Timing& timing) {
+  return {{"name", name},
+          {"seconds", timing.median_seconds},
+          {"fastest_seconds", timing.fastest_seconds},
+          {"repeats", timing.repeats}};
+}
+
+Json machine() {
+  return {{"cpu", proc_value("/proc/cpuinfo", "model name")}, {"cores", available_cores()}};
+}
+
+std::int64_t resident_bytes() { return status_bytes("VmRSS"); }
+std::int64_t peak_resident_bytes() { return status_bytes("VmHWM"); }
+
+int bench_threads(const BenchOptions& options) {
+  return options.threads > 0 ? options.threads : available_cores();
+}
+
+}  // namespace lacuna::app
