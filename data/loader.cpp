@@ -31,7 +31,12 @@ class Loader::Worker {
         cases_(cohort, options_.corrupt_limit),
         next_number_(options_.first_batch) {
     for (const int index : options_.cases) {
-      check_patch_fits(options_.recipe.patch, cohort.cases.at(static_cast<std::size_t>(index)));
+      const CaseInfo& info = cohort.cases.at(static_cast<std::size_t>(index));
+      check_patch_fits(options_.recipe.patch, info);
+      if (!info.has_label) {
+        throw_error<ConfigError>("case {} has no label to train on. Leave it out of the split.",
+                                 info.id);
+      }
     }
     CaseOrder(static_cast<int>(options_.cases.size()), 0, options_.order);  // refuses an empty list
     for (int i = 0; i < std::max(1, options_.threads); ++i) {

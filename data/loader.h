@@ -3,6 +3,9 @@
 // Batch number b of a loader holds the global samples [b * batch, (b + 1) * batch); each sample is
 // a pure function of (seed, stream, global sample index), so batches depend on no thread and a
 // loader can start at any number. With several ranks each makes only its own positions.
+//
+// A case that cannot be read is left out with a warning, up to a limit; the next readable case of
+// the epoch's order takes its place, which depends on the files only.
 #pragma once
 
 #include <array>
@@ -38,11 +41,11 @@ struct LoaderOptions {
   std::uint64_t seed = 1;
   Purpose order = Purpose::kCaseOrder;  // kMetaOrder keeps a meta loader's samples apart
   std::int64_t batch = 1;               // samples over all ranks
-  std::int64_t first_batch = 0;
-  std::int64_t step_offset = 0;  // run step of batch 0 (policies that change over time)
-  std::int64_t steps = 1;        // of the whole run
-  std::int64_t step_stride = 1;  // batches per run step (repeats of a phase)
-  int rank = 0, ranks = 1;       // position p of a batch belongs to rank p mod ranks
+  std::int64_t first_batch = 0;         // number of the batch that next() gives first
+  std::int64_t step_offset = 0;         // run step of batch 0 (policies that change over time)
+  std::int64_t steps = 1;               // of the whole run
+  std::int64_t step_stride = 1;         // batches per run step (repeats of a phase)
+  int rank = 0, ranks = 1;              // position p of a batch belongs to rank p mod ranks
   int threads = 1;
   int ahead = 4;          // batches prepared in advance
   int corrupt_limit = 3;  // unreadable cases that are skipped (and counted) before it is an error
@@ -50,11 +53,13 @@ struct LoaderOptions {
 
 class Loader {
  public:
-  // The cohort must outlive the loader. Throws ConfigError when the patch exceeds a volume.
+  // The cohort must outlive the loader. Throws ConfigError when the patch exceeds a volume or a
+  // case has no label.
   Loader(const Cohort& cohort, LoaderOptions options);
   ~Loader();  // stops and joins the threads
 
-  // The next batch in order; blocks until it is ready. Throws DataError with case and file.
+  // The next batch in order; blocks until it is ready. Throws DataError with case and file, and the
+  // same again when called after that.
   std::unique_ptr<HostBatch> next();
   void recycle(std::unique_ptr<HostBatch> batch);  // gives the buffers back
 

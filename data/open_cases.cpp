@@ -22,7 +22,7 @@ void OpenCases::open(int case_index, Entry& entry) {
     entry.problem = error.what();
     const std::lock_guard lock(mutex_);
     ++skipped_;
-    log::warn("case {} is left out ({} of at most {}): {}", info.id, skipped_, corrupt_limit_,
+    log::warn("case {} is left out ({} so far, limit {}): {}", info.id, skipped_, corrupt_limit_,
               entry.problem);
   }
 }

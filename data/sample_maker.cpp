@@ -5,12 +5,22 @@
 #include <optional>
 
 #include "base/random.h"
+#include "data/case_layout.h"
 
 namespace lacuna::data {
 namespace {
 
 std::int64_t mirrored(bool mirror, std::int64_t i, std::int64_t n) {
   return mirror ? n - 1 - i : i;
+}
+
+// Slices to read at once from slice `d` of the crop: one, which stays in the second-level cache, or
+// up to the next border between chunks, so that each chunk of a compressed file is decoded once.
+std::int64_t slab_depth(const CaseFile& file, const Crop& crop, std::int64_t d) {
+  if (file.header().codec == "none") return 1;
+  const std::int64_t place = crop.corner[0] + d - file.info().box_offset[0];
+  const std::int64_t into_chunk = (place % kChunkEdge + kChunkEdge) % kChunkEdge;
+  return std::min(kChunkEdge - into_chunk, crop.extent[0] - d);
 }
 
 void copy_row(const std::uint8_t* in, std::uint8_t* out, std::int64_t count, bool reversed) {
@@ -56,14 +66,12 @@ Crop SampleMaker::make(const CaseFile& file, std::uint64_t seed, std::uint64_t i
   return crop;
 }
 
-// A slice at a time, so that raw values pass from the file to the batch through the cache.
+// Reads in slabs, so that raw values pass from the file to the batch through the cache.
 void SampleMaker::read_mirrored(const CaseFile& file, const Crop& crop,
                                 const std::array<bool, 3>& mirror, float* image,
                                 std::uint8_t* label) {
   const auto [depth, height, width] = crop.extent;
   const std::int64_t plane = height * width;
-  slab_.resize(static_cast<std::size_t>(plane));
-  label_slab_.resize(static_cast<std::size_t>(plane));
   const auto target = [&](std::int64_t d, std::int64_t h) {
     return mirrored(mirror[0], d, depth) * plane + mirrored(mirror[1], h, height) * width;
   };
@@ -74,50 +82,62 @@ void SampleMaker::read_mirrored(const CaseFile& file, const Crop& crop,
       continue;
     }
     const IntensityMap map = intensity_map(recipe_.normalisation, file.statistics(m));
-    for (std::int64_t d = 0; d < depth; ++d) {
-      const Extent corner = {crop.corner[0] + d, crop.corner[1], crop.corner[2]};
-      file.read_image(m, corner, {1, height, width}, slab_.data());
-      for (std::int64_t h = 0; h < height; ++h) {
-        normalise_row(map, slab_.data() + h * width, channel + target(d, h),
-                      static_cast<std::size_t>(width), mirror[2]);
-      }
-    }
+    for_each_image_row(file, m, crop, [&](std::int64_t d, std::int64_t h, const float* row) {
+      normalise_row(map, row, channel + target(d, h), static_cast<std::size_t>(width), mirror[2]);
+    });
   }
-  for (std::int64_t d = 0; d < depth; ++d) {
-    const Extent corner = {crop.corner[0] + d, crop.corner[1], crop.corner[2]};
-    file.read_label(corner, {1, height, width}, label_slab_.data());
-    for (std::int64_t h = 0; h < height; ++h) {
-      copy_row(label_slab_.data() + h * width, label + target(d, h), width, mirror[2]);
-    }
-  }
+  for_each_label_row(file, crop, [&](std::int64_t d, std::int64_t h, const std::uint8_t* row) {
+    copy_row(row, label + target(d, h), width, mirror[2]);
+  });
 }
 
 void SampleMaker::read_source(const CaseFile& file, const Crop& crop,
                               const std::array<bool, 3>& mirror) {
   const auto [depth, height, width] = crop.extent;
-  const std::int64_t plane = height * width;
   source_.reset(crop.extent, modalities_);
-  slab_.resize(static_cast<std::size_t>(plane));
   row_.resize(static_cast<std::size_t>(width));
-  label_slab_.resize(static_cast<std::size_t>(plane + width));
-  std::uint8_t* label_row = label_slab_.data() + plane;
-  for (std::int64_t d = 0; d < depth; ++d) {
-    const Extent corner = {crop.corner[0] + d, crop.corner[1], crop.corner[2]};
-    const std::int64_t to_d = mirrored(mirror[0], d, depth);
-    for (int m = 0; m < modalities_; ++m) {
-      if (!contains(file.info().available, m)) continue;
-      const IntensityMap map = intensity_map(recipe_.normalisation, file.statistics(m));
-      file.read_image(m, corner, {1, height, width}, slab_.data());
-      for (std::int64_t h = 0; h < height; ++h) {
-        normalise_row(map, slab_.data() + h * width, row_.data(), static_cast<std::size_t>(width),
-                      mirror[2]);
-        source_.set_row(m, to_d, mirrored(mirror[1], h, height), row_.data());
-      }
+  label_row_.resize(static_cast<std::size_t>(width));
+  for (int m = 0; m < modalities_; ++m) {
+    if (!contains(file.info().available, m)) continue;
+    const IntensityMap map = intensity_map(recipe_.normalisation, file.statistics(m));
+    for_each_image_row(file, m, crop, [&](std::int64_t d, std::int64_t h, const float* row) {
+      normalise_row(map, row, row_.data(), static_cast<std::size_t>(width), mirror[2]);
+      source_.set_row(m, mirrored(mirror[0], d, depth), mirrored(mirror[1], h, height),
+                      row_.data());
+    });
+  }
+  for_each_label_row(file, crop, [&](std::int64_t d, std::int64_t h, const std::uint8_t* row) {
+    copy_row(row, label_row_.data(), width, mirror[2]);
+    source_.set_label_row(mirrored(mirror[0], d, depth), mirrored(mirror[1], h, height),
+                          label_row_.data());
+  });
+}
+
+template <typename Use>
+void SampleMaker::for_each_image_row(const CaseFile& file, int modality, const Crop& crop,
+                                     const Use& use) {
+  const auto [depth, height, width] = crop.extent;
+  for (std::int64_t begin = 0, count = 0; begin < depth; begin += count) {
+    count = slab_depth(file, crop, begin);
+    slab_.resize(static_cast<std::size_t>(count * height * width));
+    file.read_image(modality, {crop.corner[0] + begin, crop.corner[1], crop.corner[2]},
+                    {count, height, width}, slab_.data());
+    for (std::int64_t row = 0; row < count * height; ++row) {
+      use(begin + row / height, row % height, slab_.data() + row * width);
     }
-    file.read_label(corner, {1, height, width}, label_slab_.data());
-    for (std::int64_t h = 0; h < height; ++h) {
-      copy_row(label_slab_.data() + h * width, label_row, width, mirror[2]);
-      source_.set_label_row(to_d, mirrored(mirror[1], h, height), label_row);
+  }
+}
+
+template <typename Use>
+void SampleMaker::for_each_label_row(const CaseFile& file, const Crop& crop, const Use& use) {
+  const auto [depth, height, width] = crop.extent;
+  for (std::int64_t begin = 0, count = 0; begin < depth; begin += count) {
+    count = slab_depth(file, crop, begin);
+    label_slab_.resize(static_cast<std::size_t>(count * height * width));
+    file.read_label({crop.corner[0] + begin, crop.corner[1], crop.corner[2]},
+                    {count, height, width}, label_slab_.data());
+    for (std::int64_t row = 0; row < count * height; ++row) {
+      use(begin + row / height, row % height, label_slab_.data() + row * width);
     }
   }
 }
