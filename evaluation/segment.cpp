@@ -1,0 +1,159 @@
+// segment_subsets(): windows in order of depth, each encoded once and decoded for all subsets.
+#include <algorithm>
+#include <cstring>
+
+#include <torch/torch.h>
+
+#include "base/error.h"
+#include "evaluation/mask.h"
+#include "evaluation/sliding_window.h"
+#include "evaluation/subset_evaluation.h"
+
+namespace lacuna::evaluation {
+namespace {
+
+using data::Extent;
+using data::SubsetMask;
+using methods::InferenceRecipe;
+
+// Voxels of output per channel that one decode() may make: bounds the memory of a decoder that
+// works on several subsets at once.
+constexpr std::int64_t kVoxelsPerDecode = std::int64_t{4} << 20;
+
+// Evaluation mode for a scope.
+class EvaluationMode {
+ public:
+  explicit EvaluationMode(torch::nn::Module& module)
+      : module_(module), was_training_(module.is_training()) {
+    module_.eval();
+  }
+  ~EvaluationMode() { module_.train(was_training_); }
+  EvaluationMode(const EvaluationMode&) = delete;
+  EvaluationMode& operator=(const EvaluationMode&) = delete;
+
+ private:
+  torch::nn::Module& module_;
+  const bool was_training_;
+  const torch::NoGradGuard no_gradient_;
+};
+
+torch::Device device_of(torch::nn::Module& module) {
+  const auto parameters = module.parameters();
+  return parameters.empty() ? torch::Device(torch::kCPU) : parameters.front().device();
+}
+
+void check_patch(const Extent& patch, const Extent& multiple) {
+  for (std::size_t axis = 0; axis < 3; ++axis) {
+    if (patch[axis] > 0 && patch[axis] % multiple[axis] == 0) continue;
+    throw_error<ConfigError>(
+        "windows of {} x {} x {} voxels do not fit the network: each extent must be a multiple of "
+        "{}, {} and {} (D, H, W)",
+        patch[0], patch[1], patch[2], multiple[0], multiple[1], multiple[2]);
+  }
+}
+
+// The part of the volume that windows tile: all of it, or the box of voxels that are not background
+// (exactly 0 in every modality after normalisation).
+Box covered_box(const at::Tensor& image, bool whole_volume) {
+  const Extent extent{image.size(2), image.size(3), image.size(4)};
+  if (whole_volume) return {{0, 0, 0}, extent};
+  const at::Tensor brain = (image[0] != 0).any(0);
+  Box box;
+  for (std::int64_t axis = 0; axis < 3; ++axis) {
+    const at::Tensor line = brain.movedim(axis, 0).flatten(1).any(1).nonzero();
+    if (line.numel() == 0) return {};
+    const auto i = static_cast<std::size_t>(axis);
+    box.corner[i] = line.min().item<std::int64_t>();
+    box.extent[i] = line.max().item<std::int64_t>() + 1 - box.corner[i];
+  }
+  return box;
+}
+
+at::Tensor activate(const InferenceRecipe& recipe, const at::Tensor& output) {
+  if (!recipe.blend_probabilities) return output;
+  return recipe.activation == InferenceRecipe::Activation::kSigmoid ? output.sigmoid()
+                                                                    : output.softmax(1);
+}
+
+// Copies slices (S x d x H x W) at depth `first` of the box into the full-grid results.
+void place(const at::Tensor& labels, const Box& box, std::int64_t first, const Extent& extent,
+           std::vector<std::vector<std::uint8_t>>& results) {
+  const at::Tensor host = labels.to(torch::kCPU).contiguous();
+  const auto height = labels.size(2), width = labels.size(3);
+  for (std::int64_t s = 0; s < labels.size(0); ++s) {
+    for (std::int64_t d = 0; d < labels.size(1) && first + d < box.extent[0]; ++d) {
+      for (std::int64_t h = 0; h < box.extent[1]; ++h) {
+        const auto* row =
+            host.const_data_ptr<std::uint8_t>() + ((s * labels.size(1) + d) * height + h) * width;
+        auto* target = results[static_cast<std::size_t>(s)].data() +
+                       ((box.corner[0] + first + d) * extent[1] + box.corner[1] + h) * extent[2] +
+                       box.corner[2];
+        std::memcpy(target, row, static_cast<std::size_t>(box.extent[2]));
+      }
+    }
+  }
+}
+
+}  // namespace
+
+std::vector<std::vector<std::uint8_t>> segment_subsets(methods::Method& method,
+                                                       const at::Tensor& image,
+                                                       const std::vector<SubsetMask>& subsets,
+                                                       const std::optional<Extent>& own_patch) {
+  const EvaluationMode mode(method.module());
+  const InferenceRecipe recipe = method.inference();
+  const Extent patch = own_patch.value_or(recipe.patch);
+  check_patch(patch, method.extent_multiple());
+  const torch::Device device = device_of(method.module());
+  const Extent extent{image.size(2), image.size(3), image.size(4)};
+  std::vector<std::vector<std::uint8_t>> results(
+      subsets.size(),
+      std::vector<std::uint8_t>(static_cast<std::size_t>(extent[0] * extent[1] * extent[2])));
+  const Box box = covered_box(image, recipe.whole_volume);
+  if (box.empty() || subsets.empty()) return results;
+
+  at::Tensor volume = image;
+  std::vector<std::int64_t> padding(6);  // last axis first
+  for (std::int64_t axis = 0; axis < 3; ++axis) {
+    const auto i = static_cast<std::size_t>(axis);
+    volume = volume.narrow(axis + 2, box.corner[i], box.extent[i]);
+    padding[5 - 2 * i] = std::max<std::int64_t>(0, patch[i] - box.extent[i]);
+  }
+  volume = at::constant_pad_nd(volume, padding);
+  const auto starts = [&](std::size_t axis) {
+    return window_starts(volume.size(static_cast<std::int64_t>(axis) + 2), patch[axis],
+                         recipe.overlap);
+  };
+  const auto d_starts = starts(0), h_starts = starts(1), w_starts = starts(2);
+  const auto number = static_cast<std::int64_t>(subsets.size());
+  const std::int64_t at_once =
+      std::clamp<std::int64_t>(kVoxelsPerDecode / (patch[0] * patch[1] * patch[2]), 1, number);
+  WindowBlender blender(number, patch, {volume.size(3), volume.size(4)},
+                        window_weights(recipe.window, patch).to(device));
+
+  for (std::size_t i = 0; i < d_starts.size(); ++i) {
+    for (const std::int64_t h : h_starts) {
+      for (const std::int64_t w : w_starts) {
+        const at::Tensor window = volume.narrow(2, d_starts[i], patch[0])
+                                      .narrow(3, h, patch[1])
+                                      .narrow(4, w, patch[2])
+                                      .to(device)
+                                      .contiguous();
+        const methods::Features features = method.encode(window);
+        for (std::int64_t first = 0; first < number; first += at_once) {
+          const auto end = std::min(number, first + at_once);
+          const at::Tensor output =
+              method.decode(features, {subsets.begin() + first, subsets.begin() + end});
+          blender.add(first, h, w, activate(recipe, output.select(1, 0).to(torch::kFloat32)));
+        }
+        blender.count_window(h, w);
+      }
+    }
+    const bool last = i + 1 == d_starts.size();
+    const std::int64_t slices = last ? patch[0] : d_starts[i + 1] - d_starts[i];
+    place(compose_labels(recipe, blender.take(slices)), box, d_starts[i], extent, results);
+  }
+  return results;
+}
+
+}  // namespace lacuna::evaluation
