@@ -1,0 +1,65 @@
+#include "evaluation/subset_evaluation.h"
+
+#include <utility>
+
+#include <torch/torch.h>
+
+#include "base/error.h"
+#include "data/normalise.h"
+
+namespace lacuna::evaluation {
+
+using data::SubsetMask;
+
+at::Tensor load_volume(const data::CaseFile& file, const methods::Method& method) {
+  const data::CaseInfo& info = file.info();
+  const auto [depth, height, width] = info.full_extent;
+  const auto voxels = static_cast<std::size_t>(depth * height * width);
+  const auto modalities = static_cast<int>(file.header().statistics.size());
+  at::Tensor image = torch::zeros({1, modalities, depth, height, width});
+  std::vector<float> raw(voxels);
+  for (int m = 0; m < modalities; ++m) {
+    if (!data::contains(info.available, m)) continue;  // an absent modality is 0
+    file.read_image(m, {0, 0, 0}, info.full_extent, raw.data());
+    const auto map = data::intensity_map(method.recipe().normalisation, file.statistics(m));
+    data::normalise_row(map, raw.data(), image[0][m].data_ptr<float>(), voxels, false);
+  }
+  return image;
+}
+
+std::vector<CaseScore> evaluate(methods::Method& method, const data::Cohort& cohort,
+                                const EvaluationOptions& options) {
+  method.invalidate_evaluation_cache();
+  const auto wanted = options.subsets.empty() ? cohort.modalities.subsets() : options.subsets;
+  std::vector<CaseScore> scores;
+  const int total = static_cast<int>(options.cases.size());
+  for (int done = 0; done < total; ++done) {
+    const int index = options.cases[static_cast<std::size_t>(done)];
+    const data::CaseInfo& info = cohort.cases[static_cast<std::size_t>(index)];
+    if (!info.has_label) {
+      throw_error<DataError>("case {}: has no label, so it cannot be scored. Use: lacuna predict",
+                             info.id);
+    }
+    const data::CaseFile file(cohort, info);
+    std::vector<SubsetMask> subsets;
+    for (const SubsetMask subset : wanted) {
+      if ((subset & ~info.available) == 0) subsets.push_back(subset);
+    }
+    const auto segmentations =
+        segment_subsets(method, load_volume(file, method), subsets, options.patch);
+    const auto [depth, height, width] = info.full_extent;
+    std::vector<std::uint8_t> truth(static_cast<std::size_t>(depth * height * width));
+    file.read_label({0, 0, 0}, info.full_extent, truth.data());
+    TruthDistances distances(truth, info.full_extent, info.spacing_mm, cohort.regions,
+                             options.score);
+    for (std::size_t s = 0; s < subsets.size(); ++s) {
+      scores.push_back({info.id, info.institution, subsets[s],
+                        distances.score(segmentations[s], options.hd95)});
+      if (options.keep) options.keep(index, subsets[s], segmentations[s]);
+    }
+    if (options.progress && !options.progress(done + 1, total)) break;
+  }
+  return scores;
+}
+
+}  // namespace lacuna::evaluation
