@@ -21,6 +21,11 @@ if(mold)
   add_link_options(-fuse-ld=mold)
 endif()
 
+
+# libtorch.so exports its own copy of std::filesystem, in which remove_all() crashes. The first
+# library that a program names wins, so that must be the C++ library.
+add_link_options("SHELL:-Wl,--push-state,--no-as-needed -lstdc++ -Wl,--pop-state")
+
 add_compile_options(-march=${LACUNA_ARCH})
 if(LACUNA_SANITIZE)
   add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
