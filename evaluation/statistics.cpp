@@ -66,6 +66,7 @@ WilcoxonResult wilcoxon(std::span<const double> a, std::span<const double> b) {
   }
   WilcoxonResult result;
   result.pairs = static_cast<std::int64_t>(differences.size());
+  result.exact = true;
   if (differences.empty()) return result;
   const Ranking ranking = rank(differences);
   std::int64_t positive = 0, total = 0;
