@@ -1,0 +1,214 @@
+#include "comm/gradient_reducer.h"
+
+#include <algorithm>
+#include <cstring>
+#include <functional>
+
+#include <fmt/ranges.h>
+#include <torch/csrc/autograd/function_hook.h>
+#include <torch/csrc/autograd/variable.h>
+
+#include "base/error.h"
+#include "base/hash.h"
+
+namespace lacuna::comm {
+namespace {
+
+struct Bucket {
+  at::Tensor flat;    // gradients of its parameters, one after the other
+  at::Tensor narrow;  // the same as bfloat16, when gradients travel so
+  int parameters = 0;
+  int missing = 0;  // parameters without gradient in the last backward so far
+  std::unique_ptr<Operation> operation;
+};
+
+std::span<float> floats(const at::Tensor& tensor) {
+  return {tensor.data_ptr<float>(), static_cast<std::size_t>(tensor.numel())};
+}
+
+}  // namespace
+
+class GradientReducer::State {
+ public:
+  State(Communicator& ranks, NamedParameters parameters, ReducerOptions options)
+      : ranks_(ranks), parameters_(std::move(parameters)), options_(options) {
+    compare_lists();
+    pack();
+  }
+
+  void begin(int backwards) {
+    if (backwards < 1) throw_error<Error>("a step needs at least one backward pass");
+    backwards_ = backwards;
+    next_bucket_ = 0;
+    seen_.assign(parameters_.size(), 0);
+    for (std::size_t p = 0; p < parameters_.size(); ++p) {
+      parameters_[p].second.mutable_grad() = views_[p];
+    }
+    for (Bucket& bucket : buckets_) {
+      bucket.flat.zero_();
+      bucket.missing = bucket.parameters;
+    }
+  }
+
+  // Called by autograd when parameter p has its gradient of one backward pass.
+  void ready(std::size_t p) {
+    if (backwards_ == 0 || ++seen_[p] != backwards_) return;
+    --buckets_[bucket_of_[p]].missing;
+    // In order only: every rank must start the same operations in the same sequence.
+    while (next_bucket_ < buckets_.size() && buckets_[next_bucket_].missing == 0) launch();
+    // MPI moves data only inside its calls.
+    for (std::size_t b = 0; b < next_bucket_; ++b) buckets_[b].operation->poll();
+  }
+
+  CommResult finish() {
+    while (next_bucket_ < buckets_.size()) launch();
+    backwards_ = 0;
+    const auto start = std::chrono::steady_clock::now();
+    CommResult result;
+    for (Bucket& bucket : buckets_) {
+      result = bucket.operation->wait(options_.deadline);
+      if (!result.ok()) return result;  // the operation stays: its buffer may still be written
+      bucket.operation.reset();
+      if (options_.bf16) bucket.flat.copy_(bucket.narrow);
+    }
+    wait_ += std::chrono::steady_clock::now() - start;
+    return result;
+  }
+
+  void attach(const std::shared_ptr<State>& self);
+  void detach() {
+    for (auto& [name, parameter] : parameters_) {
+      torch::autograd::impl::set_post_acc_grad_hooks(parameter, nullptr);
+      parameter.mutable_grad() = at::Tensor();
+    }
+  }
+
+  double wait_seconds() const { return wait_.count(); }
+  std::int64_t bytes() const {
+    std::int64_t total = 0;
+    for (const Bucket& bucket : buckets_) total += bucket.flat.numel() * (options_.bf16 ? 2 : 4);
+    return total;
+  }
+
+ private:
+  void launch() {
+    Bucket& bucket = buckets_[next_bucket_++];
+    if (options_.bf16) {
+      bucket.narrow.copy_(bucket.flat);
+      bucket.operation =
+          ranks_.sum_bf16({reinterpret_cast<std::uint16_t*>(bucket.narrow.data_ptr()),
+                           static_cast<std::size_t>(bucket.narrow.numel())});
+    } else {
+      bucket.operation = ranks_.sum(floats(bucket.flat));
+    }
+  }
+
+  void compare_lists() {
+    std::string list;
+    for (const auto& [name, parameter] : parameters_) {
+      if (parameter.scalar_type() != at::kFloat || !parameter.device().is_cpu()) {
+        throw_error<Error>("parameter {} is {} on {}: this reducer takes fp32 in host memory", name,
+                           c10::toString(parameter.scalar_type()), parameter.device().str());
+      }
+      list += fmt::format("{} {} fp32\n", name, fmt::join(parameter.sizes().vec(), "x"));
+    }
+    const std::string mine = hash_hex(list);
+    std::vector<std::vector<std::byte>> all;
+    const CommResult result =
+        ranks_.gather_all(std::as_bytes(std::span(mine)), all, options_.deadline);
+    if (!result.ok()) throw_error<Error>("comparing parameter lists: {}", result.text);
+    for (std::size_t rank = 0; rank < all.size(); ++rank) {
+      if (all[rank].size() != mine.size() ||
+          std::memcmp(all[rank].data(), mine.data(), mine.size()) != 0) {
+        throw_error<Error>(
+            "rank {} has other parameters than rank {} ({} on this one): the ranks run different "
+            "programs or configurations. Start all of them from one run directory.",
+            rank, ranks_.rank(), parameters_.size());
+      }
+    }
+  }
+
+  // Buckets in reverse order of the parameters; a bucket is closed once it is full.
+  void pack() {
+    bucket_of_.resize(parameters_.size());
+    views_.resize(parameters_.size());
+    std::size_t end = parameters_.size();
+    while (end > 0) {
+      const std::int64_t limit =
+          (buckets_.empty() ? options_.first_bucket_bytes : options_.bucket_bytes) / 4;
+      std::size_t begin = end;
+      std::int64_t size = 0;
+      while (begin > 0 && (size == 0 || size + parameters_[begin - 1].second.numel() <= limit)) {
+        size += parameters_[--begin].second.numel();
+      }
+      add_bucket(begin, end, size);
+      end = begin;
+    }
+  }
+
+  void add_bucket(std::size_t begin, std::size_t end, std::int64_t size) {
+    Bucket bucket;
+    bucket.flat = at::zeros({size}, at::kFloat);
+    if (options_.bf16) bucket.narrow = at::empty({size}, at::kBFloat16);
+    bucket.parameters = static_cast<int>(end - begin);
+    std::int64_t offset = 0;
+    for (std::size_t p = end; p-- > begin;) {
+      const at::Tensor& parameter = parameters_[p].second;
+      views_[p] = bucket.flat.narrow(0, offset, parameter.numel()).view(parameter.sizes());
+      bucket_of_[p] = buckets_.size();
+      offset += parameter.numel();
+    }
+    buckets_.push_back(std::move(bucket));
+  }
+
+  Communicator& ranks_;
+  NamedParameters parameters_;
+  ReducerOptions options_;
+  std::vector<Bucket> buckets_;
+  std::vector<std::size_t> bucket_of_;  // per parameter
+  std::vector<at::Tensor> views_;       // per parameter, into its bucket
+  std::vector<int> seen_;               // backward passes of this step, per parameter
+  int backwards_ = 0;                   // 0 outside begin()..finish()
+  std::size_t next_bucket_ = 0;         // the first that was not launched
+  Seconds wait_{0};
+};
+
+namespace {
+
+class ReadyHook final : public torch::autograd::PostAccumulateGradHook {
+ public:
+  explicit ReadyHook(std::function<void()> call) : call_(std::move(call)) {}
+  void operator()(const torch::autograd::Variable&) override { call_(); }
+
+ private:
+  std::function<void()> call_;
+};
+
+}  // namespace
+
+void GradientReducer::State::attach(const std::shared_ptr<State>& self) {
+  for (std::size_t p = 0; p < parameters_.size(); ++p) {
+    torch::autograd::impl::set_post_acc_grad_hooks(
+        parameters_[p].second, std::make_unique<ReadyHook>([state = std::weak_ptr(self), p] {
+          if (const auto alive = state.lock()) alive->ready(p);
+        }));
+  }
+}
+
+GradientReducer::GradientReducer(Communicator& ranks, NamedParameters parameters,
+                                 ReducerOptions options)
+    : state_(std::make_shared<State>(ranks, std::move(parameters), options)) {
+  state_->attach(state_);
+}
+
+GradientReducer::~GradientReducer() { state_->detach(); }
+
+void GradientReducer::begin(int backwards) { state_->begin(backwards); }
+
+CommResult GradientReducer::finish() { return state_->finish(); }
+
+double GradientReducer::wait_seconds() const { return state_->wait_seconds(); }
+
+std::int64_t GradientReducer::bytes_per_step() const { return state_->bytes(); }
+
+}  // namespace lacuna::comm
