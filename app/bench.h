@@ -45,6 +45,8 @@ Json entry(const std::string& name, const Timing& timing);
 Json machine();
 
 // One function per bench.
+Json run_eval(const BenchOptions& options);
+Json run_hd95(const BenchOptions& options);
 Json run_step(const BenchOptions& options);
 
 // Memory of this process from the system, bytes: now, and the most so far.

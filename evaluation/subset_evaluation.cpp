@@ -53,8 +53,8 @@ std::vector<CaseScore> evaluate(methods::Method& method, const data::Cohort& coh
     TruthDistances distances(truth, info.full_extent, info.spacing_mm, cohort.regions,
                              options.score);
     for (std::size_t s = 0; s < subsets.size(); ++s) {
-      scores.push_back({info.id, info.institution, subsets[s],
-                        distances.score(segmentations[s], options.hd95)});
+      scores.push_back(
+          {info.id, info.institution, subsets[s], distances.score(segmentations[s], options.hd95)});
       if (options.keep) options.keep(index, subsets[s], segmentations[s]);
     }
     if (options.progress && !options.progress(done + 1, total)) break;
