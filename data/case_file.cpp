@@ -104,29 +104,41 @@ const IntensityStatistics& CaseFile::statistics(int modality) const {
   return content_->header.statistics.at(static_cast<std::size_t>(modality));
 }
 
-void CaseFile::read_image(int modality, const Extent& corner, const Extent& extent,
-                          float* out) const {
+void CaseFile::for_each_stored_row(int modality, const Extent& corner, const Extent& extent,
+                                   const std::function<void(const StoredRow&)>& use) const {
+  if (!contains(info().available, modality)) return;
   const CaseHeader& header = content_->header;
   const auto m = static_cast<std::size_t>(modality);
-  const bool present = contains(info().available, modality);
-  const Overlap at = overlap(info(), corner, extent);
-  if (!present || !at.all) {
-    std::fill_n(out, voxels(extent), static_cast<float>(statistics(modality).background));
-  }
-  if (!present) return;
   const bool half = header.element == "float16";
-  const auto scale = static_cast<float>(header.scale[m]);
-  const auto offset = static_cast<float>(header.offset[m]);
+  const Overlap at = overlap(info(), corner, extent);
+  StoredRow row;
+  row.scale = static_cast<float>(header.scale[m]);
+  row.offset = static_cast<float>(header.offset[m]);
   content_->image->for_each_row(
       modality, at.inside, [&](const std::byte* from, const Extent& place, std::int64_t count) {
-        float* to = out + position(place, at.shift, extent);
-        const auto n = static_cast<std::size_t>(count);
-        if (half) {
-          widen_half(reinterpret_cast<const std::uint16_t*>(from), scale, offset, to, n);
-        } else {
-          widen(reinterpret_cast<const std::int16_t*>(from), to, n);
-        }
+        for (std::size_t a = 0; a < 3; ++a) row.place[a] = place[a] + at.shift[a];
+        row.count = count;
+        row.integers = half ? nullptr : reinterpret_cast<const std::int16_t*>(from);
+        row.halves = half ? reinterpret_cast<const std::uint16_t*>(from) : nullptr;
+        use(row);
       });
+}
+
+void CaseFile::read_image(int modality, const Extent& corner, const Extent& extent,
+                          float* out) const {
+  const bool present = contains(info().available, modality);
+  if (!present || !overlap(info(), corner, extent).all) {
+    std::fill_n(out, voxels(extent), static_cast<float>(statistics(modality).background));
+  }
+  for_each_stored_row(modality, corner, extent, [&](const StoredRow& row) {
+    float* to = out + position(row.place, {0, 0, 0}, extent);
+    const auto count = static_cast<std::size_t>(row.count);
+    if (row.halves != nullptr) {
+      widen_half(row.halves, row.scale, row.offset, to, count);
+    } else {
+      widen(row.integers, to, count);
+    }
+  });
 }
 
 void CaseFile::read_label(const Extent& corner, const Extent& extent, std::uint8_t* out) const {

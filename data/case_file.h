@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -14,6 +15,15 @@
 #include "data/cohort.h"
 
 namespace lacuna::data {
+
+// A piece of a row as the file holds it: intensity = stored * scale + offset.
+struct StoredRow {
+  Extent place{};                          // of its first voxel in the box that was asked for
+  std::int64_t count = 0;                  // voxels
+  const std::int16_t* integers = nullptr;  // scale 1, offset 0; or null
+  const std::uint16_t* halves = nullptr;   // float16; or null
+  float scale = 1, offset = 0;
+};
 
 class CaseFile {
  public:
@@ -33,7 +43,13 @@ class CaseFile {
   // voxels there get the modality's background value. An absent modality is all background.
   void read_image(int modality, const Extent& corner, const Extent& extent, float* out) const;
 
-  // The same for the label, as Tissue values; 0 outside.
+  // The pieces of that box that the file holds, without a copy, for callers that convert while
+  // they read. A row comes whole, or cut at the borders of compressed chunks; what lies outside the
+  // brain box, or is absent, does not come. Pointers are valid during the call.
+  void for_each_stored_row(int modality, const Extent& corner, const Extent& extent,
+                           const std::function<void(const StoredRow&)>& use) const;
+
+  // read_image() for the label, as Tissue values; 0 outside.
   void read_label(const Extent& corner, const Extent& extent, std::uint8_t* out) const;
 
   // Voxels of a region, as flat indices into the brain box (D x H x W), ascending.

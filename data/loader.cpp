@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "data/case_order.h"
 #include "data/crop.h"
+#include "data/huge_pages.h"
 #include "data/open_cases.h"
 #include "data/sample_maker.h"
 #include "data/subset_policy.h"
@@ -139,7 +140,7 @@ class Loader::Worker {
     batch->patch = options_.recipe.patch;
     const auto samples = static_cast<std::size_t>(batch->samples);
     const std::size_t voxels = samples * voxels_per_sample();
-    batch->image.resize(voxels * static_cast<std::size_t>(batch->modalities));
+    resize_on_huge_pages(batch->image, voxels * static_cast<std::size_t>(batch->modalities));
     batch->label.resize(voxels);
     batch->subsets.assign(static_cast<std::size_t>(options_.recipe.draws),
                           std::vector<SubsetMask>(samples));

@@ -1,6 +1,10 @@
 #include "data/normalise.h"
 
+#include <algorithm>
+#include <cstddef>
 #include <limits>
+
+#include "data/voxel_convert.h"
 
 namespace lacuna::data {
 namespace {
@@ -37,9 +41,25 @@ IntensityMap intensity_map(Normalisation normalisation, const IntensityStatistic
   return {};
 }
 
-void normalise_row(const IntensityMap& map, const float* __restrict in, float* __restrict out,
-                   std::size_t count, bool reversed) {
+void normalise_row(const IntensityMap& map, const StoredRow& row, float* __restrict out,
+                   bool reversed) {
   const IntensityMap local = map;  // lets the compiler see that `out` does not change it
+  const auto count = static_cast<std::size_t>(row.count);
+  if (row.halves != nullptr) {
+    // In pieces that stay in the first-level cache between the two conversions.
+    constexpr std::size_t kPiece = 256;
+    float raw[kPiece];
+    for (std::size_t begin = 0; begin < count; begin += kPiece) {
+      const std::size_t size = std::min(kPiece, count - begin);
+      widen_half(row.halves + begin, row.scale, row.offset, raw, size);
+      float* to = reversed ? out + count - begin - size : out + begin;
+      for (std::size_t i = 0; i < size; ++i) {
+        to[reversed ? size - 1 - i : i] = normalised(local, raw[i]);
+      }
+    }
+    return;
+  }
+  const std::int16_t* __restrict in = row.integers;
   if (reversed) {
     for (std::size_t i = 0; i < count; ++i) out[count - 1 - i] = normalised(local, in[i]);
   } else {

@@ -4,8 +4,7 @@
 // voxels at exactly 0. Pure functions, thread-safe.
 #pragma once
 
-#include <cstddef>
-
+#include "data/case_file.h"
 #include "data/cohort.h"
 #include "data/recipe.h"
 
@@ -20,8 +19,7 @@ struct IntensityMap {
 // A volume without contrast (deviation or range 0) becomes all 0.
 IntensityMap intensity_map(Normalisation normalisation, const IntensityStatistics& statistics);
 
-// out[i] from in[i]; reversed: out[count - 1 - i] from in[i] (a mirrored row). in != out.
-void normalise_row(const IntensityMap& map, const float* in, float* out, std::size_t count,
-                   bool reversed);
+// out[i] from voxel i of a stored row; reversed: out[count - 1 - i] (a mirrored row).
+void normalise_row(const IntensityMap& map, const StoredRow& row, float* out, bool reversed);
 
 }  // namespace lacuna::data

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "data/bspline.h"
+#include "data/huge_pages.h"
 #include "data/tissue.h"
 
 namespace lacuna::data {
@@ -41,14 +42,19 @@ void ResampleSource::reset(const Extent& extent, int channels) {
   for (std::size_t axis = 0; axis < 3; ++axis) padded_[axis] = extent[axis] + 2 * kFrame;
   voxels_ = padded_[0] * padded_[1] * padded_[2];
   const std::int64_t groups = (channels + kLanes - 1) / kLanes;
-  image_.assign(static_cast<std::size_t>(groups * voxels_ * kLanes), 0.0f);
+  resize_on_huge_pages(image_, static_cast<std::size_t>(groups * voxels_ * kLanes));
+  std::fill(image_.begin(), image_.end(), 0.0f);
   label_.assign(static_cast<std::size_t>(voxels_), 0);
 }
 
-void ResampleSource::set_row(int channel, std::int64_t d, std::int64_t h, const float* values) {
-  float* to =
-      image_.data() + (channel / kLanes * voxels_ + index(d, h, 0)) * kLanes + channel % kLanes;
-  for (std::int64_t w = 0; w < extent_[2]; ++w) to[w * kLanes] = values[w];
+void ResampleSource::set_rows(int first, std::int64_t d, std::int64_t h,
+                              const std::array<const float*, kLanes>& rows) {
+  float* __restrict to = image_.data() + (first / kLanes * voxels_ + index(d, h, 0)) * kLanes;
+  const auto [a, b, c, e] = rows;
+  for (std::int64_t w = 0; w < extent_[2]; ++w) {
+    const Voxel voxel = {a[w], b[w], c[w], e[w]};
+    std::memcpy(to + w * kLanes, &voxel, sizeof(voxel));
+  }
 }
 
 void ResampleSource::set_label_row(std::int64_t d, std::int64_t h, const std::uint8_t* values) {
@@ -171,20 +177,25 @@ class Resampler {
 
   void read_linear(const float* group) {
     const std::int64_t kLanes = ResampleSource::kLanes;
+    // Locals, or the compiler fetches them anew after each store of a voxel.
+    const std::int64_t row_step = row_step_ * kLanes, slice_step = slice_step_ * kLanes;
+    const float *fraction_d = fraction_[0].data(), *fraction_h = fraction_[1].data(),
+                *fraction_w = fraction_[2].data();
+    const std::int32_t* index = index_.data();
+    float* __restrict out = voxels_.data();
     for (std::int64_t w = 0; w < patch_[2]; ++w) {
-      const auto i = static_cast<std::size_t>(w);
-      const float* cell = group + std::int64_t{index_[i]} * kLanes;
-      const float td = fraction_[0][i], th = fraction_[1][i], tw = fraction_[2][i];
+      const float* cell = group + std::int64_t{index[w]} * kLanes;
+      const float td = fraction_d[w], th = fraction_h[w], tw = fraction_w[w];
       const auto a = load<VoxelPair>(cell);
-      const auto b = load<VoxelPair>(cell + row_step_ * kLanes);
-      const auto c = load<VoxelPair>(cell + slice_step_ * kLanes);
-      const auto e = load<VoxelPair>(cell + (slice_step_ + row_step_) * kLanes);
+      const auto b = load<VoxelPair>(cell + row_step);
+      const auto c = load<VoxelPair>(cell + slice_step);
+      const auto e = load<VoxelPair>(cell + slice_step + row_step);
       const VoxelPair near = a + th * (b - a), far = c + th * (e - c);
       const VoxelPair both = near + td * (far - near);
       const Voxel left = __builtin_shufflevector(both, both, 0, 1, 2, 3);
       const Voxel right = __builtin_shufflevector(both, both, 4, 5, 6, 7);
       const Voxel value = left + tw * (right - left);
-      std::memcpy(voxels_.data() + w * kLanes, &value, sizeof(value));
+      std::memcpy(out + w * kLanes, &value, sizeof(value));
     }
   }
 
@@ -218,30 +229,30 @@ class Resampler {
 
   void read_label(std::uint8_t* out) {
     const std::uint8_t* labels = source_.label_.data();
-    for (std::int64_t w = 0; w < patch_[2]; ++w) {
-      const auto i = static_cast<std::size_t>(w);
+    const std::int64_t row_step = row_step_, slice_step = slice_step_;
+    const auto pair_at = [](const std::uint8_t* from) {
+      std::uint16_t pair = 0;
+      std::memcpy(&pair, from, sizeof(pair));
+      return pair;
+    };
+    for (std::size_t i = 0; i < index_.size(); ++i) {
       const std::uint8_t* cell = labels + index_[i];
-      const std::array<std::uint8_t, 8> corners = {cell[0],
-                                                   cell[1],
-                                                   cell[row_step_],
-                                                   cell[row_step_ + 1],
-                                                   cell[slice_step_],
-                                                   cell[slice_step_ + 1],
-                                                   cell[slice_step_ + row_step_],
-                                                   cell[slice_step_ + row_step_ + 1]};
-      std::uint64_t all = 0;
-      std::memcpy(&all, corners.data(), sizeof(all));
-      if (all == corners[0] * 0x0101010101010101u) {  // nearly everywhere
-        out[w] = corners[0];
+      const std::array<std::uint16_t, 4> pairs = {pair_at(cell), pair_at(cell + row_step),
+                                                  pair_at(cell + slice_step),
+                                                  pair_at(cell + slice_step + row_step)};
+      const auto alike = static_cast<std::uint16_t>(cell[0] * 0x0101);
+      if (pairs[0] == alike && pairs[1] == alike && pairs[2] == alike && pairs[3] == alike) {
+        out[i] = cell[0];  // nearly everywhere
         continue;
       }
       const float td = fraction_[0][i], th = fraction_[1][i], tw = fraction_[2][i];
       std::array<float, 8> share{};
-      for (std::size_t k = 0; k < 8; ++k) {
-        share[corners[k] & 7] += ((k & 4) != 0 ? td : 1 - td) * ((k & 2) != 0 ? th : 1 - th) *
-                                 ((k & 1) != 0 ? tw : 1 - tw);
+      for (std::size_t k = 0; k < 4; ++k) {
+        const float weight = ((k & 2) != 0 ? td : 1 - td) * ((k & 1) != 0 ? th : 1 - th);
+        share[pairs[k] & 7] += weight * (1 - tw);  // little-endian: the first voxel is low
+        share[pairs[k] >> 8 & 7] += weight * tw;
       }
-      out[w] = tissue_at(share);
+      out[i] = tissue_at(share);
     }
   }
 

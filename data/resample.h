@@ -25,8 +25,10 @@ class ResampleSource {
   // All 0. Keeps its memory from call to call.
   void reset(const Extent& extent, int channels);
 
-  // Writes `count` = extent[2] voxels of one channel (or of the label), from w = 0.
-  void set_row(int channel, std::int64_t d, std::int64_t h, const float* values);
+  // Writes extent[2] voxels of the row (d, h) for a group of channels, `first` a multiple of
+  // kLanes; lanes beyond the last channel are ignored but must be readable.
+  void set_rows(int first, std::int64_t d, std::int64_t h,
+                const std::array<const float*, kLanes>& rows);
   void set_label_row(std::int64_t d, std::int64_t h, const std::uint8_t* values);
   // Turns samples into spline coefficients; call once, after all rows, before cubic sampling.
   void prefilter();

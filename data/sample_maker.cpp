@@ -66,7 +66,7 @@ Crop SampleMaker::make(const CaseFile& file, std::uint64_t seed, std::uint64_t i
   return crop;
 }
 
-// Reads in slabs, so that raw values pass from the file to the batch through the cache.
+// Straight from the file to the batch.
 void SampleMaker::read_mirrored(const CaseFile& file, const Crop& crop,
                                 const std::array<bool, 3>& mirror, float* image,
                                 std::uint8_t* label) {
@@ -77,35 +77,44 @@ void SampleMaker::read_mirrored(const CaseFile& file, const Crop& crop,
   };
   for (int m = 0; m < modalities_; ++m) {
     float* channel = image + m * depth * plane;
-    if (!contains(file.info().available, m)) {
-      std::fill(channel, channel + depth * plane, 0.0f);
-      continue;
+    for (std::int64_t begin = 0, count = 0; begin < depth; begin += count) {
+      count = slab_depth(file, crop, begin);
+      read_image(file, m, crop, begin, count, mirror[2],
+                 [&](std::int64_t d, std::int64_t h) { return channel + target(d, h); });
     }
-    const IntensityMap map = intensity_map(recipe_.normalisation, file.statistics(m));
-    for_each_image_row(file, m, crop, [&](std::int64_t d, std::int64_t h, const float* row) {
-      normalise_row(map, row, channel + target(d, h), static_cast<std::size_t>(width), mirror[2]);
-    });
   }
   for_each_label_row(file, crop, [&](std::int64_t d, std::int64_t h, const std::uint8_t* row) {
     copy_row(row, label + target(d, h), width, mirror[2]);
   });
 }
 
+// Through slabs of normalised voxels, of which four channels at a time are laid side by side.
 void SampleMaker::read_source(const CaseFile& file, const Crop& crop,
                               const std::array<bool, 3>& mirror) {
+  constexpr int kLanes = ResampleSource::kLanes;
   const auto [depth, height, width] = crop.extent;
   source_.reset(crop.extent, modalities_);
-  row_.resize(static_cast<std::size_t>(width));
-  label_row_.resize(static_cast<std::size_t>(width));
-  for (int m = 0; m < modalities_; ++m) {
-    if (!contains(file.info().available, m)) continue;
-    const IntensityMap map = intensity_map(recipe_.normalisation, file.statistics(m));
-    for_each_image_row(file, m, crop, [&](std::int64_t d, std::int64_t h, const float* row) {
-      normalise_row(map, row, row_.data(), static_cast<std::size_t>(width), mirror[2]);
-      source_.set_row(m, mirrored(mirror[0], d, depth), mirrored(mirror[1], h, height),
-                      row_.data());
-    });
+  for (int first = 0; first < modalities_; first += kLanes) {
+    for (std::int64_t begin = 0, count = 0; begin < depth; begin += count) {
+      count = slab_depth(file, crop, begin);
+      const std::int64_t slab = count * height * width;
+      slab_.assign(static_cast<std::size_t>(slab * kLanes), 0.0f);
+      const auto place = [&](int lane, std::int64_t d, std::int64_t h) {
+        return slab_.data() + lane * slab + ((d - begin) * height + h) * width;
+      };
+      for (int lane = 0; lane < kLanes && first + lane < modalities_; ++lane) {
+        read_image(file, first + lane, crop, begin, count, mirror[2],
+                   [&](std::int64_t d, std::int64_t h) { return place(lane, d, h); });
+      }
+      for (std::int64_t d = begin; d < begin + count; ++d) {
+        for (std::int64_t h = 0; h < height; ++h) {
+          source_.set_rows(first, mirrored(mirror[0], d, depth), mirrored(mirror[1], h, height),
+                           {place(0, d, h), place(1, d, h), place(2, d, h), place(3, d, h)});
+        }
+      }
+    }
   }
+  label_row_.resize(static_cast<std::size_t>(width));
   for_each_label_row(file, crop, [&](std::int64_t d, std::int64_t h, const std::uint8_t* row) {
     copy_row(row, label_row_.data(), width, mirror[2]);
     source_.set_label_row(mirrored(mirror[0], d, depth), mirrored(mirror[1], h, height),
@@ -113,19 +122,29 @@ void SampleMaker::read_source(const CaseFile& file, const Crop& crop,
   });
 }
 
-template <typename Use>
-void SampleMaker::for_each_image_row(const CaseFile& file, int modality, const Crop& crop,
-                                     const Use& use) {
+template <typename RowAt>
+void SampleMaker::read_image(const CaseFile& file, int modality, const Crop& crop,
+                             std::int64_t begin, std::int64_t count, bool reversed,
+                             const RowAt& row_at) {
   const auto [depth, height, width] = crop.extent;
-  for (std::int64_t begin = 0, count = 0; begin < depth; begin += count) {
-    count = slab_depth(file, crop, begin);
-    slab_.resize(static_cast<std::size_t>(count * height * width));
-    file.read_image(modality, {crop.corner[0] + begin, crop.corner[1], crop.corner[2]},
-                    {count, height, width}, slab_.data());
-    for (std::int64_t row = 0; row < count * height; ++row) {
-      use(begin + row / height, row % height, slab_.data() + row * width);
+  const CaseInfo& info = file.info();
+  bool all_stored = contains(info.available, modality);
+  for (std::size_t axis = 0; axis < 3; ++axis) {
+    const std::int64_t place = crop.corner[axis] - info.box_offset[axis];
+    all_stored = all_stored && place >= 0 && place + crop.extent[axis] <= info.box_extent[axis];
+  }
+  if (!all_stored) {  // background is 0 in every normalisation
+    for (std::int64_t d = begin; d < begin + count; ++d) {
+      for (std::int64_t h = 0; h < height; ++h) std::fill_n(row_at(d, h), width, 0.0f);
     }
   }
+  const IntensityMap map = intensity_map(recipe_.normalisation, file.statistics(modality));
+  file.for_each_stored_row(
+      modality, {crop.corner[0] + begin, crop.corner[1], crop.corner[2]}, {count, height, width},
+      [&, w_extent = width](const StoredRow& row) {
+        const std::int64_t w = reversed ? w_extent - row.place[2] - row.count : row.place[2];
+        normalise_row(map, row, row_at(begin + row.place[0], row.place[1]) + w, reversed);
+      });
 }
 
 template <typename Use>

@@ -29,15 +29,17 @@ class SampleMaker {
   void read_mirrored(const CaseFile& file, const Crop& crop, const std::array<bool, 3>& mirror,
                      float* image, std::uint8_t* label);
   void read_source(const CaseFile& file, const Crop& crop, const std::array<bool, 3>& mirror);
-  // use(d, h, row of raw values) for each row of the crop.
-  template <typename Use>
-  void for_each_image_row(const CaseFile& file, int modality, const Crop& crop, const Use& use);
+  // Normalises slices begin .. begin + count of a modality to row_at(d, h), d and h of the crop.
+  template <typename RowAt>
+  void read_image(const CaseFile& file, int modality, const Crop& crop, std::int64_t begin,
+                  std::int64_t count, bool reversed, const RowAt& row_at);
+  // use(d, h, row) for each row of the label.
   template <typename Use>
   void for_each_label_row(const CaseFile& file, const Crop& crop, const Use& use);
 
   DataRecipe recipe_;
   int modalities_;
-  std::vector<float> slab_, row_, scratch_;
+  std::vector<float> slab_, scratch_;
   std::vector<std::uint8_t> label_slab_, label_row_;
   ResampleSource source_;
 };

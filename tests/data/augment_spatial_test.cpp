@@ -28,8 +28,12 @@ ResampleSource source_of(const Extent& extent, const std::vector<std::vector<flo
   for (std::int64_t d = 0; d < extent[0]; ++d) {
     for (std::int64_t h = 0; h < extent[1]; ++h) {
       const std::int64_t row = (d * extent[1] + h) * extent[2];
-      for (std::size_t c = 0; c < channels.size(); ++c) {
-        source.set_row(static_cast<int>(c), d, h, channels[c].data() + row);
+      for (std::size_t c = 0; c < channels.size(); c += 4) {
+        const auto channel = [&](std::size_t lane) {
+          return channels[std::min(c + lane, channels.size() - 1)].data() + row;
+        };
+        source.set_rows(static_cast<int>(c), d, h,
+                        {channel(0), channel(1), channel(2), channel(3)});
       }
       source.set_label_row(d, h, label.data() + row);
     }

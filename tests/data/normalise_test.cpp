@@ -10,9 +10,12 @@ namespace {
 
 std::vector<float> normalise(Normalisation normalisation, const IntensityStatistics& statistics,
                              const std::vector<float>& raw, bool reversed = false) {
+  const std::vector<std::int16_t> stored(raw.begin(), raw.end());
   std::vector<float> out(raw.size());
-  normalise_row(intensity_map(normalisation, statistics), raw.data(), out.data(), raw.size(),
-                reversed);
+  StoredRow row;
+  row.count = static_cast<std::int64_t>(raw.size());
+  row.integers = stored.data();
+  normalise_row(intensity_map(normalisation, statistics), row, out.data(), reversed);
   return out;
 }
 
@@ -83,6 +86,28 @@ TEST(Normalise, AVolumeWithoutContrastBecomesZero) {
   s.mean = 7;
   s.deviation = 0;
   EXPECT_EQ(normalise(Normalisation::kZScore, s, {0, 7, 7}), (std::vector<float>{0, 0, 0}));
+}
+
+// 0x3c00, 0x4000, 0x4200 are the halves 1, 2, 3; more than one piece of a row, both directions.
+TEST(Normalise, HalvesAreScaledFirst) {
+  std::vector<std::uint16_t> halves;
+  for (int i = 0; i < 600; ++i)
+    halves.push_back(i % 7 == 0 ? 0x3c00 : i % 2 == 0 ? 0x4000 : 0x4200);
+  StoredRow row;
+  row.count = 600;
+  row.halves = halves.data();
+  row.scale = 10;
+  row.offset = -10;  // intensities 0 (background), 10, 20
+  IntensityStatistics s;
+  s.mean = 5;
+  std::vector<float> straight(600), reversed(600);
+  normalise_row(intensity_map(Normalisation::kZScore, s), row, straight.data(), false);
+  normalise_row(intensity_map(Normalisation::kZScore, s), row, reversed.data(), true);
+  for (int i = 0; i < 600; ++i) {
+    const float expected = i % 7 == 0 ? 0.0f : i % 2 == 0 ? 5.0f : 15.0f;
+    EXPECT_EQ(straight[static_cast<std::size_t>(i)], expected);
+    EXPECT_EQ(reversed[static_cast<std::size_t>(599 - i)], expected);
+  }
 }
 
 TEST(Normalise, ReversedRowsAreMirrored) {

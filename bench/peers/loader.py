@@ -1,0 +1,122 @@
+"""Training samples per second of MONAI's CacheDataset on one core, for `lacuna bench loader`.
+
+The whole data set is cached (cache_rate 1.0) after loading and normalisation, so what is timed is
+the random part of each sample alone: crop, mirror, and, for the second entry, the transforms of
+Lacuna's heavy recipe with the same probabilities and ranges; then the collation into a batch.
+set_track_meta(False) and one thread: the fastest way to run it on one core.
+
+Usage: loader.py --data NIFTI_COHORT [--patch D,H,W] [--samples N] [--heavy-samples N]
+Prints JSON: a list of {"name", "seconds" (median per sample), "fastest_seconds", "repeats",
+"samples_per_second"}.
+"""
+
+import argparse
+import json
+import pathlib
+import statistics
+import time
+
+import numpy
+import torch
+import monai
+from monai import transforms as mt
+from monai.data import CacheDataset, DataLoader
+
+
+def find_cases(folder):
+    """One dictionary per case directory that holds five volumes, BraTS names."""
+    cases = []
+    for directory in sorted(path for path in pathlib.Path(folder).rglob("*") if path.is_dir()):
+        files = sorted(str(path) for path in directory.glob("*.nii.gz"))
+        label = [path for path in files if "seg" in pathlib.Path(path).name]
+        if len(files) == 5 and len(label) == 1:
+            cases.append({"image": [path for path in files if path not in label], "label": label[0]})
+    if not cases:
+        raise SystemExit(f"{folder}: no case directory with four images and one seg file")
+    return cases
+
+
+class AxialFirst(mt.Transform):
+    """NIfTI axes (i, j, k) to D, H, W with D axial, as Lacuna's cache has them; a label channel."""
+
+    def __call__(self, data):
+        data = {"image": data["image"], "label": data["label"][None]}
+        return {key: value.permute(0, 3, 1, 2).contiguous() for key, value in data.items()}
+
+
+def deterministic():
+    return [
+        mt.LoadImaged(["image", "label"]),
+        AxialFirst(),
+        mt.NormalizeIntensityd("image", nonzero=True, channel_wise=True),
+        mt.CastToTyped("label", torch.uint8),
+    ]
+
+
+def mirror(patch):
+    both = ["image", "label"]
+    flips = [mt.RandFlipd(both, prob=0.5, spatial_axis=axis) for axis in range(3)]
+    return [mt.RandSpatialCropd(both, roi_size=patch, random_size=False)] + flips
+
+
+def heavy(patch):
+    both, degrees = ["image", "label"], numpy.pi / 180 * 15
+    zoom = dict(mode=("bilinear", "nearest"), padding_mode="zeros")
+    crop, *flips = mirror(patch)
+    return [
+        crop,
+        mt.Rand3DElasticd(both, (9, 13), (0, 900), prob=0.2, **zoom),
+        mt.RandAffined(both, prob=0.2, rotate_range=[degrees] * 3, **zoom),
+        mt.RandAffined(both, prob=0.2, scale_range=[(-0.15, 0.25)] * 3, **zoom),
+        mt.RandGaussianNoised("image", prob=0.1, std=0.1),
+        mt.RandGaussianSmoothd("image", (0.5, 1), (0.5, 1), (0.5, 1), prob=0.1),
+        mt.RandScaleIntensityd("image", factors=0.25, prob=0.15),
+        mt.RandShiftIntensityd("image", offsets=0.1, prob=0.075),
+        mt.RandScaleIntensityFixedMeand("image", factors=0.25, preserve_range=True, prob=0.15),
+        mt.RandSimulateLowResolutiond("image", prob=0.125, zoom_range=(0.5, 1)),
+        mt.RandAdjustContrastd("image", prob=0.15, gamma=(0.7, 1.5), retain_stats=True),
+    ] + flips
+
+
+def measure(name, cases, random_part, samples):
+    data = CacheDataset(cases, mt.Compose(deterministic() + random_part), cache_rate=1.0,
+                        num_workers=0, progress=False)
+    loader = DataLoader(data, batch_size=1, shuffle=True, num_workers=0)
+    seconds = []
+    while len(seconds) < samples + 2:
+        batches = iter(loader)
+        while True:
+            start = time.perf_counter()
+            batch = next(batches, None)
+            if batch is None:
+                break
+            seconds.append(time.perf_counter() - start)
+            assert batch["image"].shape[1] == 4 and batch["image"].is_contiguous()
+    seconds = seconds[2:samples + 2]  # the first ones allocate
+    median = statistics.median(seconds)
+    return {"name": name, "seconds": median, "fastest_seconds": min(seconds),
+            "repeats": len(seconds), "samples_per_second": 1 / statistics.fmean(seconds)}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", required=True, help="folder of NIfTI cases, BraTS layout")
+    parser.add_argument("--patch", default="80,160,160")
+    parser.add_argument("--samples", type=int, default=40)
+    parser.add_argument("--heavy-samples", type=int, default=40)
+    arguments = parser.parse_args()
+    patch = [int(size) for size in arguments.patch.split(",")]
+    torch.set_num_threads(1)
+    monai.data.set_track_meta(False)
+    monai.utils.set_determinism(1)
+    cases = find_cases(arguments.data)
+    entries = [measure("mirror", cases, mirror(patch), arguments.samples)]
+    if arguments.heavy_samples > 0:
+        entries.append(measure("heavy", cases, heavy(patch), arguments.heavy_samples))
+    for entry in entries:
+        entry["peer"] = f"MONAI {monai.__version__} CacheDataset"
+    print(json.dumps(entries, indent=1))
+
+
+if __name__ == "__main__":
+    main()
