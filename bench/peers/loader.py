@@ -5,9 +5,10 @@ the random part of each sample alone: crop, mirror, and, for the second entry, t
 Lacuna's heavy recipe with the same probabilities and ranges; then the collation into a batch.
 set_track_meta(False) and one thread: the fastest way to run it on one core.
 
-Usage: loader.py --data NIFTI_COHORT [--patch D,H,W] [--samples N] [--heavy-samples N]
-Prints JSON: a list of {"name", "seconds" (median per sample), "fastest_seconds", "repeats",
-"samples_per_second"}.
+Without --data: four cases of the formula that `lacuna bench loader` uses without --data.
+
+Usage: loader.py [--data NIFTI_COHORT] [--patch D,H,W] [--repeats N] [--heavy-repeats N]
+Prints JSON: a list of entries with the fields of `lacuna bench loader --json`, one per recipe.
 """
 
 import argparse
@@ -36,6 +37,21 @@ def find_cases(folder):
     return cases
 
 
+def formula_cases():
+    """What app/bench_loader.cpp makes, as arrays in memory."""
+    volume, offset, box, modalities = (155, 240, 240), (5, 30, 50), (140, 175, 140), 4
+    inside = tuple(slice(start, start + size) for start, size in zip(offset, box))
+    image = numpy.zeros((modalities, *volume), numpy.float32)
+    voxel = numpy.arange(numpy.prod(box), dtype=numpy.int64).reshape(box)
+    for m in range(modalities):
+        image[m][inside] = 1 + (7919 * voxel + 977 * m) % 999
+    d, h, w = numpy.ogrid[:box[0], :box[1], :box[2]]
+    squared = (d - 60) ** 2 + (h - 80) ** 2 + (w - 60) ** 2
+    label = numpy.zeros((1, *volume), numpy.uint8)
+    label[0][inside] = numpy.select([squared < 200, squared < 500, squared < 1200], [3, 1, 2], 0)
+    return [{"image": torch.from_numpy(image), "label": torch.from_numpy(label)} for _ in range(4)]
+
+
 class AxialFirst(mt.Transform):
     """NIfTI axes (i, j, k) to D, H, W with D axial, as Lacuna's cache has them; a label channel."""
 
@@ -44,13 +60,12 @@ class AxialFirst(mt.Transform):
         return {key: value.permute(0, 3, 1, 2).contiguous() for key, value in data.items()}
 
 
-def deterministic():
-    return [
-        mt.LoadImaged(["image", "label"]),
-        AxialFirst(),
-        mt.NormalizeIntensityd("image", nonzero=True, channel_wise=True),
-        mt.CastToTyped("label", torch.uint8),
-    ]
+def deterministic(from_files):
+    normalise = [mt.NormalizeIntensityd("image", nonzero=True, channel_wise=True)]
+    if not from_files:
+        return normalise
+    load = [mt.LoadImaged(["image", "label"]), AxialFirst()]
+    return load + normalise + [mt.CastToTyped("label", torch.uint8)]
 
 
 def mirror(patch):
@@ -78,43 +93,49 @@ def heavy(patch):
     ] + flips
 
 
-def measure(name, cases, random_part, samples):
-    data = CacheDataset(cases, mt.Compose(deterministic() + random_part), cache_rate=1.0,
+def measure(name, cases, first_part, random_part, repeats):
+    """Seconds per sample: the median over `repeats` of the mean of 16 samples, as Lacuna does."""
+    data = CacheDataset(cases, mt.Compose(first_part + random_part), cache_rate=1.0,
                         num_workers=0, progress=False)
     loader = DataLoader(data, batch_size=1, shuffle=True, num_workers=0)
-    seconds = []
-    while len(seconds) < samples + 2:
-        batches = iter(loader)
+
+    def endless():
         while True:
-            start = time.perf_counter()
-            batch = next(batches, None)
-            if batch is None:
-                break
-            seconds.append(time.perf_counter() - start)
-            assert batch["image"].shape[1] == 4 and batch["image"].is_contiguous()
-    seconds = seconds[2:samples + 2]  # the first ones allocate
+            yield from loader
+
+    batches = endless()
+
+    def take(samples):
+        start = time.perf_counter()
+        for _ in range(samples):
+            batch = next(batches)
+            assert batch["image"].shape[:2] == (1, 4) and batch["image"].is_contiguous()
+        return (time.perf_counter() - start) / samples
+
+    take(2)  # allocates
+    seconds = [take(16) for _ in range(repeats)]
     median = statistics.median(seconds)
-    return {"name": name, "seconds": median, "fastest_seconds": min(seconds),
-            "repeats": len(seconds), "samples_per_second": 1 / statistics.fmean(seconds)}
+    return {"name": name, "seconds": median, "fastest_seconds": min(seconds), "repeats": repeats,
+            "samples_per_second": 1 / median, "samples_per_second_per_core": 1 / median,
+            "cores": 1, "peer": f"MONAI {monai.__version__} CacheDataset"}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", required=True, help="folder of NIfTI cases, BraTS layout")
+    parser.add_argument("--data", help="folder of NIfTI cases, BraTS layout")
     parser.add_argument("--patch", default="80,160,160")
-    parser.add_argument("--samples", type=int, default=40)
-    parser.add_argument("--heavy-samples", type=int, default=40)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--heavy-repeats", type=int, default=2, help="0: leave the second out")
     arguments = parser.parse_args()
     patch = [int(size) for size in arguments.patch.split(",")]
     torch.set_num_threads(1)
     monai.data.set_track_meta(False)
     monai.utils.set_determinism(1)
-    cases = find_cases(arguments.data)
-    entries = [measure("mirror", cases, mirror(patch), arguments.samples)]
-    if arguments.heavy_samples > 0:
-        entries.append(measure("heavy", cases, heavy(patch), arguments.heavy_samples))
-    for entry in entries:
-        entry["peer"] = f"MONAI {monai.__version__} CacheDataset"
+    cases = find_cases(arguments.data) if arguments.data else formula_cases()
+    first = deterministic(from_files=bool(arguments.data))
+    entries = [measure("mirror", cases, first, mirror(patch), arguments.repeats)]
+    if arguments.heavy_repeats > 0:
+        entries.append(measure("heavy", cases, first, heavy(patch), arguments.heavy_repeats))
     print(json.dumps(entries, indent=1))
 
 
