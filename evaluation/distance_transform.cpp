@@ -10,8 +10,6 @@
 namespace lacuna::evaluation {
 namespace {
 
-// Two 32-byte vectors are worked on together: enough independent minima to hide their latency.
-constexpr std::int64_t kBlockBytes = 64;
 // Squares of voxel distances up to here are exact in float (2^24).
 constexpr std::int64_t kFloatExactExtent = 2048;
 // Below this many voxels, starting a thread costs more than it saves.
@@ -22,27 +20,18 @@ int useful_threads(int allowed, std::size_t voxels) {
       std::min(static_cast<std::size_t>(allowed), voxels / kVoxelsPerThread + 1));
 }
 
+// 32 bytes of neighbouring columns: one register.
 template <typename T>
-struct Block {
-  typedef T Lanes __attribute__((vector_size(32)));
-  Lanes a, b;
+struct Lanes {
+  typedef T Vector __attribute__((vector_size(32)));
+  typedef T Unaligned __attribute__((vector_size(32), aligned(sizeof(T)), may_alias));
+  static constexpr std::int64_t kSize = 32 / static_cast<std::int64_t>(sizeof(T));
 
-  static constexpr std::int64_t kSize = kBlockBytes / static_cast<std::int64_t>(sizeof(T));
-  static Block load(const T* from) {
-    Block block;
-    std::memcpy(&block, from, sizeof block);
-    return block;
-  }
-  void store(T* to) const { std::memcpy(to, this, sizeof *this); }
-  void take_minimum(const T* candidate, T rise) {
-    Block other = load(candidate);
-    other.a += rise;
-    other.b += rise;
-    a = other.a < a ? other.a : a;
-    b = other.b < b ? other.b : b;
-  }
-  bool any_above(T limit) const {
-    const auto above = (a > limit) | (b > limit);
+  static Vector load(const T* from) { return *reinterpret_cast<const Unaligned*>(from); }
+  static void store(Vector value, T* to) { *reinterpret_cast<Unaligned*>(to) = value; }
+  static Vector smaller(Vector a, Vector b) { return a < b ? a : b; }
+  static bool any_above(Vector value, T limit) {
+    const auto above = value > limit;
     std::uint64_t words[4];
     std::memcpy(words, &above, sizeof words);
     return (words[0] | words[1] | words[2] | words[3]) != 0;
@@ -83,18 +72,26 @@ void scan_row(std::span<const std::uint64_t> seeds, std::int64_t first_w, std::i
 // `in` is finite everywhere or nowhere, so the search ends at the nearest finite row at the latest.
 template <typename T>
 void sweep_plane(const T* in, std::int64_t height, std::int64_t stride, T step, T* out) {
+  using L = Lanes<T>;
   constexpr std::int64_t kChecks = 4;  // candidates per side between two tests for the end
-  for (std::int64_t w = 0; w < stride; w += Block<T>::kSize) {
+  // Two vectors together: enough independent minima to hide their latency.
+  for (std::int64_t w = 0; w < stride; w += 2 * L::kSize) {
     for (std::int64_t h = 0; h < height; ++h) {
-      Block<T> best = Block<T>::load(in + h * stride + w);
+      const T* here = in + h * stride + w;
+      auto best_a = L::load(here), best_b = L::load(here + L::kSize);
+      const auto offer = [&](const T* row, T rise) {
+        best_a = L::smaller(L::load(row) + rise, best_a);
+        best_b = L::smaller(L::load(row + L::kSize) + rise, best_b);
+      };
       const std::int64_t reach = std::max(h, height - 1 - h);
       for (std::int64_t k = 1; k <= reach; ++k) {
         const T rise = static_cast<T>(k * k) * step;
-        if (k % kChecks == 1 && !best.any_above(rise)) break;
-        if (k <= h) best.take_minimum(in + (h - k) * stride + w, rise);
-        if (h + k < height) best.take_minimum(in + (h + k) * stride + w, rise);
+        if (k % kChecks == 1 && !L::any_above(best_a, rise) && !L::any_above(best_b, rise)) break;
+        if (k <= h) offer(here - k * stride, rise);
+        if (h + k < height) offer(here + k * stride, rise);
       }
-      best.store(out + h * stride + w);
+      L::store(best_a, out + h * stride + w);
+      L::store(best_b, out + h * stride + w + L::kSize);
     }
   }
 }
@@ -118,7 +115,8 @@ DistanceTransform::DistanceTransform(const Mask& seeds, const Box& box,
 template <typename T>
 void DistanceTransform::tabulate(const Mask& seeds, std::vector<T>& table, int threads) {
   const auto [depth, height, width] = box_.extent;
-  stride_ = (width + Block<T>::kSize - 1) / Block<T>::kSize * Block<T>::kSize;
+  constexpr std::int64_t kBlock = 2 * Lanes<T>::kSize;
+  stride_ = (width + kBlock - 1) / kBlock * kBlock;
   table.resize(static_cast<std::size_t>(depth * height * stride_));
   std::vector<T> rising(static_cast<std::size_t>(width + 1)), falling(rising.size());
   for (std::int64_t k = 0; k <= width; ++k) {

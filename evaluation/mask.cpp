@@ -35,7 +35,11 @@ struct BitPlanes {
 // Sets planes and returns the union of all labels' bits (0: background only, planes stay unset).
 std::uint64_t load_planes(const std::uint8_t* labels, std::int64_t number, BitPlanes& planes) {
   std::uint64_t chunks[8]{};
-  std::memcpy(chunks, labels, static_cast<std::size_t>(number));
+  if (number == kWordBits) {
+    std::memcpy(chunks, labels, sizeof chunks);  // of known size: two vector moves
+  } else {
+    std::memcpy(chunks, labels, static_cast<std::size_t>(number));
+  }
   std::uint64_t any = 0;
   for (const std::uint64_t chunk : chunks) any |= chunk;
   if (any == 0) return 0;
