@@ -14,15 +14,16 @@ using data::SubsetMask;
 at::Tensor load_volume(const data::CaseFile& file, const methods::Method& method) {
   const data::CaseInfo& info = file.info();
   const auto [depth, height, width] = info.full_extent;
-  const auto voxels = static_cast<std::size_t>(depth * height * width);
   const auto modalities = static_cast<int>(file.header().statistics.size());
+  // Background, and a modality that the case lacks, stay 0.
   at::Tensor image = torch::zeros({1, modalities, depth, height, width});
-  std::vector<float> raw(voxels);
   for (int m = 0; m < modalities; ++m) {
-    if (!data::contains(info.available, m)) continue;  // an absent modality is 0
-    file.read_image(m, {0, 0, 0}, info.full_extent, raw.data());
     const auto map = data::intensity_map(method.recipe().normalisation, file.statistics(m));
-    data::normalise_row(map, raw.data(), image[0][m].data_ptr<float>(), voxels, false);
+    float* volume = image[0][m].data_ptr<float>();
+    file.for_each_stored_row(m, {0, 0, 0}, info.full_extent, [&](const data::StoredRow& row) {
+      const auto [d, h, w] = row.place;
+      data::normalise_row(map, row, volume + (d * height + h) * width + w, false);
+    });
   }
   return image;
 }
