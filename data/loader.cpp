@@ -58,9 +58,10 @@ class Loader::Worker {
     const auto begin = std::chrono::steady_clock::now();
     std::unique_lock lock(mutex_);
     if (failure_) std::rethrow_exception(failure_);
-    ready_.wait(lock, [this] { return !window_.empty() && window_.front().unfinished == 0; });
+    ready_.wait(
+        lock, [this] { return failure_ || (!window_.empty() && window_.front().unfinished == 0); });
     wait_ += std::chrono::steady_clock::now() - begin;
-    failure_ = window_.front().failure;
+    if (!failure_) failure_ = window_.front().failure;
     if (failure_) std::rethrow_exception(failure_);
     auto batch = std::move(window_.front().batch);
     window_.pop_front();
@@ -95,7 +96,13 @@ class Loader::Worker {
     std::unique_lock lock(mutex_);
     for (;;) {
       Pending* pending = nullptr;
-      work_.wait(lock, [&] { return stop_ || (pending = find_work()) != nullptr; });
+      try {
+        work_.wait(lock, [&] { return stop_ || (pending = find_work()) != nullptr; });
+      } catch (...) {  // no memory for another batch
+        failure_ = std::current_exception();
+        ready_.notify_all();
+        return;
+      }
       if (stop_) return;
       const int sample = pending->next_sample++;
       HostBatch& batch = *pending->batch;

@@ -1,6 +1,7 @@
 #include "data/loader.h"
 
 #include <algorithm>
+#include <new>
 #include <set>
 #include <vector>
 
@@ -219,6 +220,16 @@ TEST(Loader, RefusesWhatCannotWorkBeforeTrainingStarts) {
   EXPECT_THAT(message_of<ConfigError>([&] { Loader(unlabelled, options_for(1)); }),
               HasSubstr("toy0 has no label"));
 }
+
+#ifndef __SANITIZE_ADDRESS__  // which ends the program instead
+TEST(Loader, ABatchThatDoesNotFitIntoMemoryIsAnError) {
+  const ToyCohort toy(1);
+  LoaderOptions options = options_for(1);
+  options.batch = 2'000'000'000;  // some 30 TB
+  Loader loader(toy.cohort(), options);
+  EXPECT_THROW(loader.next(), std::bad_alloc);
+}
+#endif
 
 TEST(Loader, StopsWithBatchesLeftUntaken) {
   const ToyCohort toy(2);
