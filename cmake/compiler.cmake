@@ -28,6 +28,8 @@ add_link_options("SHELL:-Wl,--push-state,--no-as-needed -lstdc++ -Wl,--pop-state
 
 add_compile_options(-march=${LACUNA_ARCH})
 if(LACUNA_SANITIZE)
+  # GCC 12 takes code that the sanitizers put in for uses of uninitialised values.
+  add_compile_options(-Wno-maybe-uninitialized)
   add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
   add_link_options(-fsanitize=address,undefined)
 endif()
