@@ -12,6 +12,7 @@ namespace {
 
 constexpr lacuna::app::AddCommand kCommands[] = {
     // One line per command, in the order of --help.
+    lacuna::app::add_ingest,
     lacuna::app::add_metrics,
     lacuna::app::add_methods,
 };

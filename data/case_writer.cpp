@@ -93,9 +93,15 @@ void write_chunks(hid_t id, const DataSet& set) {
 
 void write_data_set(hid_t file, const DataSet& set, bool compressed, CaseHeader& header) {
   const int rank = static_cast<int>(set.shape.size());
-  const H5Handle space(
-      h5_check(H5Screate_simple(rank, set.shape.data(), nullptr), "make the shape of", set.name),
-      H5Sclose);
+  // A chunk may not exceed the largest shape, so a volume smaller than a chunk is given room to
+  // grow.
+  std::vector<hsize_t> limit(set.shape.begin(), set.shape.end());
+  for (std::size_t axis = limit.size() - 3; compressed && axis < limit.size(); ++axis) {
+    limit[axis] = std::max<hsize_t>(limit[axis], kChunkEdge);
+  }
+  const H5Handle space(h5_check(H5Screate_simple(rank, set.shape.data(), limit.data()),
+                                "make the shape of", set.name),
+                       H5Sclose);
   const H5Handle creation = make_checked_property(H5P_DATASET_CREATE);
   if (compressed) {
     std::vector<hsize_t> chunk(3, static_cast<hsize_t>(kChunkEdge));
