@@ -12,9 +12,11 @@ namespace {
 
 constexpr lacuna::app::AddCommand kCommands[] = {
     // One line per command, in the order of --help.
+    lacuna::app::add_doctor,
     lacuna::app::add_ingest,
-    lacuna::app::add_metrics,
     lacuna::app::add_methods,
+    lacuna::app::add_metrics,
+    lacuna::app::add_report,
 };
 
 // CLI11 reports a misspelt command as a missing one.
