@@ -2,8 +2,9 @@
 
 The whole data set is cached (cache_rate 1.0) after loading and normalisation, so what is timed is
 the random part of each sample alone: crop, mirror, and, for the second entry, the transforms of
-Lacuna's heavy recipe with the same probabilities and ranges; then the collation into a batch.
-set_track_meta(False) and one thread: the fastest way to run it on one core.
+Lacuna's heavy recipe with the same ranges and the same probability per channel (MONAI draws once
+for all channels); then the collation into a batch. set_track_meta(False) and one thread: the
+fastest way to run it on one core.
 
 Without --data: four cases of the formula that `lacuna bench loader` uses without --data.
 
