@@ -1,4 +1,5 @@
-// segment_subsets(): windows in order of depth, each encoded once and decoded for all subsets.
+#include "evaluation/segment.h"
+
 #include <algorithm>
 #include <cstring>
 
@@ -7,7 +8,6 @@
 #include "base/error.h"
 #include "evaluation/mask.h"
 #include "evaluation/sliding_window.h"
-#include "evaluation/subset_evaluation.h"
 
 namespace lacuna::evaluation {
 namespace {

@@ -12,19 +12,13 @@
 #include "data/case_file.h"
 #include "data/cohort.h"
 #include "evaluation/overlap.h"
+#include "evaluation/segment.h"
 #include "methods/method.h"
 
 namespace lacuna::evaluation {
 
 // Normalises the full volume of a case as the method's recipe says: 1 x M x D x H x W, float.
 at::Tensor load_volume(const data::CaseFile& file, const methods::Method& method);
-
-// Segments a whole volume under each subset. Result [subset]: D x H x W Tissue values on the full
-// grid. `image`: 1 x M x D x H x W, normalised. `patch`: windows of this size in place of the
-// method's (a run that trains on its own). Throws ConfigError when the network cannot take it.
-std::vector<std::vector<std::uint8_t>> segment_subsets(
-    methods::Method& method, const at::Tensor& image, const std::vector<data::SubsetMask>& subsets,
-    const std::optional<data::Extent>& patch = std::nullopt);
 
 struct CaseScore {
   std::string case_id, institution;

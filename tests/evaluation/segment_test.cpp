@@ -1,8 +1,9 @@
+#include "evaluation/segment.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "base/error.h"
-#include "evaluation/subset_evaluation.h"
 #include "tests/evaluation/fake_method.h"
 
 namespace lacuna::evaluation {
