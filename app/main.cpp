@@ -13,6 +13,7 @@ namespace {
 constexpr lacuna::app::AddCommand kCommands[] = {
     // One line per command, in the order of --help.
     lacuna::app::add_doctor,
+    lacuna::app::add_forward,
     lacuna::app::add_ingest,
     lacuna::app::add_methods,
     lacuna::app::add_metrics,

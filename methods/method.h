@@ -117,6 +117,7 @@ struct Progress {
 struct Loss {
   at::Tensor total;
   std::vector<std::pair<std::string, at::Tensor>> parts;
+  at::Tensor output;  // the raw output that was judged, detached: for comparison from outside
 };
 
 // What a whole window contributes to evaluation whichever subset is asked for. Opaque to callers.
@@ -149,6 +150,9 @@ class Method {
   virtual torch::nn::Module& module() = 0;
   // Names of the published state_dict that have no counterpart here, as prefixes.
   virtual std::vector<std::string> ignored_official_names() const { return {}; }
+  // Tensors that published comparison vectors do not fill by the formula (methods/fill.h), with
+  // their values.
+  virtual std::map<std::string, std::vector<double>> fill_exceptions() const { return {}; }
   virtual std::vector<ParameterGroup> groups() = 0;
 
   // The stages for a budget of `steps` run steps (the card's proportions).

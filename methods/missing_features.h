@@ -1,0 +1,20 @@
+// What stands in for the features of a missing modality. Pure functions, differentiable.
+#pragma once
+
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "data/modality.h"
+
+namespace lacuna::methods {
+
+// N x M, bool, on `device`: true where sample n has modality m.
+at::Tensor presence(const std::vector<data::SubsetMask>& subsets, int modalities,
+                    const at::Device& device);
+
+// features: N x M x ... The slot of a missing modality becomes the mean of the sample's available
+// ones, with gradient into each of them; the others stay bit-equal.
+at::Tensor fill_with_mean(const at::Tensor& features, const std::vector<data::SubsetMask>& subsets);
+
+}  // namespace lacuna::methods

@@ -1,0 +1,95 @@
+#include "losses/pairwise_distillation.h"
+
+#include <cmath>
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include "tests/losses/finite_difference.h"
+
+namespace lacuna::losses {
+namespace {
+
+constexpr data::SubsetMask kAll = 0b1111, kFlairT1c = 0b0101;
+
+// Constant features 1, 2, 4, 8 of one sample with 2 x 3 elements each.
+at::Tensor features() {
+  return torch::tensor({1.0, 2.0, 4.0, 8.0}, at::kDouble)
+      .view({1, 4, 1, 1})
+      .expand({1, 4, 2, 3})
+      .contiguous();
+}
+
+// Softmax weights (0.2, 0.2, 0.4, 0.2): T1c is worth two of the others.
+at::Tensor ratio() {
+  const auto w = torch::tensor({0.2, 0.2, 0.4, 0.2}, at::kDouble);
+  return w.view({4, 1}) / w.view({1, 4});
+}
+
+double value(data::SubsetMask subset, const at::Tensor& r) {
+  return pairwise_distillation(features(), r, {subset}).item<double>();
+}
+
+// MCKD card, check 3.
+TEST(PairwiseDistillation, MatchesTheWorkedExample) {
+  EXPECT_NEAR(value(kAll, ratio()), 50.5, 1e-12);
+  EXPECT_NEAR(value(kFlairT1c, ratio()), 7.5, 1e-12);
+}
+
+// MCKD card, check 6.
+TEST(PairwiseDistillation, OfOneModalityIsZero) {
+  for (int m = 0; m < 4; ++m) EXPECT_EQ(value(1u << m, ratio()), 0);
+}
+
+// MCKD card, check 5: |1-2|+|1-4|+|1-8|+|2-4|+|2-8|+|4-8| = 23.
+TEST(PairwiseDistillation, WithEqualWeightsCountsEachPairTwice) {
+  EXPECT_NEAR(value(kAll, torch::ones({4, 4}, at::kDouble)), 46, 1e-12);
+}
+
+// MCKD card, check 4: per element of f_j times the element count.
+TEST(PairwiseDistillation, OnlyTheLearnerGetsAGradient) {
+  const auto x = features().requires_grad_();
+  auto r = ratio().requires_grad_();
+  pairwise_distillation(x, r, {kAll}).backward();
+  const auto gradient = x.grad().flatten(2).sum(2)[0];
+  EXPECT_TRUE(torch::allclose(gradient, torch::tensor({-4.0, -2.0, 0.5, 4.0}, at::kDouble)));
+  EXPECT_FALSE(r.grad().defined());
+
+  const auto y = features().requires_grad_();
+  DistillationOptions options;
+  options.detach_teacher = false;
+  pairwise_distillation(y, ratio(), {kAll}, options).backward();
+  EXPECT_NEAR(y.grad().flatten(2).sum(2)[0][0].item<double>(), -6.5, 1e-12);
+}
+
+TEST(PairwiseDistillation, IsTheMeanOverSamplesWithSubsetsOfTheirOwn) {
+  const auto two = features().expand({2, 4, 2, 3});
+  EXPECT_NEAR(pairwise_distillation(two, ratio(), {kAll, kFlairT1c}).item<double>(),
+              (50.5 + 7.5) / 2, 1e-12);
+}
+
+TEST(PairwiseDistillation, SquaredDistanceOfTheWorkedExample) {
+  DistillationOptions options;
+  options.distance = DistillationOptions::Distance::kSquared;
+  EXPECT_NEAR(pairwise_distillation(features(), ratio(), {kFlairT1c}, options).item<double>(),
+              9 * (2 + 0.5), 1e-12);
+}
+
+TEST(PairwiseDistillation, GradientMatchesFiniteDifferences) {
+  torch::manual_seed(2);
+  const auto x = torch::randn({2, 4, 2, 3}, at::kDouble);
+  for (const auto distance :
+       {DistillationOptions::Distance::kAbsolute, DistillationOptions::Distance::kSquared}) {
+    DistillationOptions options;
+    options.distance = distance;
+    options.detach_teacher = false;  // a detached teacher is no function of its argument
+    tests::expect_gradient(
+        [&](const at::Tensor& f) {
+          return pairwise_distillation(f, ratio(), {kAll, kFlairT1c}, options);
+        },
+        x);
+  }
+}
+
+}  // namespace
+}  // namespace lacuna::losses

@@ -1,0 +1,38 @@
+#include "models/weight_standardised_conv.h"
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+namespace lacuna::models {
+namespace {
+
+// ShaSpec card, check 2.
+TEST(WeightStandardisedConv, StandardisesEachOutputChannel) {
+  WeightStandardisedConv conv({.in = 4, .out = 1});
+  const torch::NoGradGuard no_grad;
+  conv.weight.copy_(torch::tensor({1.0f, 2.0f, 3.0f, 4.0f}).view({1, 4, 1, 1, 1}));
+  EXPECT_TRUE(torch::allclose(conv.standard_weight().flatten(),
+                              torch::tensor({-1.16190f, -0.38730f, 0.38730f, 1.16190f}), 1e-4));
+}
+
+TEST(WeightStandardisedConv, IgnoresTheScaleOfItsWeights) {
+  torch::manual_seed(1);
+  WeightStandardisedConv conv({.in = 3, .out = 5, .kernel = 3, .padding = 1});
+  const torch::NoGradGuard no_grad;
+  conv.weight.normal_();
+  const auto x = torch::randn({1, 3, 4, 5, 6});
+  const auto y = conv.forward(x);
+  conv.weight.mul_(10);
+  EXPECT_LT((conv.forward(x) - y).abs().max().item<double>(), 1e-4);
+}
+
+TEST(WeightStandardisedConv, MapsOnesToZeroWithoutNeighbours) {
+  torch::manual_seed(2);
+  WeightStandardisedConv conv({.in = 6, .out = 4});
+  const torch::NoGradGuard no_grad;
+  conv.weight.normal_();
+  EXPECT_LT(conv.forward(torch::ones({1, 6, 2, 2, 2})).abs().max().item<double>(), 1e-5);
+}
+
+}  // namespace
+}  // namespace lacuna::models
