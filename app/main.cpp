@@ -17,6 +17,7 @@ constexpr lacuna::app::AddCommand kCommands[] = {
     lacuna::app::add_ingest,
     lacuna::app::add_methods,
     lacuna::app::add_metrics,
+    lacuna::app::add_phantom,
     lacuna::app::add_report,
 };
 
