@@ -2,14 +2,11 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
-#include <exception>
-#include <mutex>
-#include <thread>
 #include <vector>
 
 #include "base/error.h"
 #include "base/json.h"
+#include "base/parallel.h"
 #include "data/axis_order.h"
 #include "data/nifti.h"
 #include "data/phantom_case.h"
@@ -134,31 +131,6 @@ bool is_complete(FileSystem& files, const Path& directory, const Json& wanted) {
   return complete;
 }
 
-// Runs task(0 .. count - 1) on some threads; rethrows the first exception after all have stopped.
-template <typename Task>
-void for_each(int count, int threads, Task&& task) {
-  std::atomic<int> next{0};
-  std::exception_ptr failure;
-  std::mutex mutex;
-  const auto work = [&] {
-    for (int i; (i = next++) < count;) {
-      try {
-        task(i);
-      } catch (...) {
-        const std::lock_guard lock(mutex);
-        if (!failure) failure = std::current_exception();
-        next = count;
-      }
-    }
-  };
-  {
-    std::vector<std::jthread> pool;
-    for (int t = 1; t < std::min(threads, count); ++t) pool.emplace_back(work);
-    work();
-  }
-  if (failure) std::rethrow_exception(failure);
-}
-
 }  // namespace
 
 PhantomReport write_phantom(FileSystem& files, const Path& directory, const PhantomOptions& options,
@@ -190,7 +162,7 @@ PhantomReport write_phantom(FileSystem& files, const Path& directory, const Phan
   if (const auto table = profile.make_table(names)) {
     write_durably(files, directory / table->file, table->text);
   }
-  for_each(options.cases, options.threads, [&](int i) {
+  parallel_for(options.threads, options.cases, [&](std::int64_t i) {
     write_case(files, directory, profile, cases[static_cast<std::size_t>(i)]);
     progress.advance();
   });
