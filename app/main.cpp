@@ -12,13 +12,15 @@ namespace {
 
 constexpr lacuna::app::AddCommand kCommands[] = {
     // One line per command, in the order of --help.
-    lacuna::app::add_doctor,
-    lacuna::app::add_forward,
-    lacuna::app::add_ingest,
-    lacuna::app::add_methods,
-    lacuna::app::add_metrics,
+    // clang-format off
     lacuna::app::add_phantom,
+    lacuna::app::add_ingest,
+    lacuna::app::add_metrics,
     lacuna::app::add_report,
+    lacuna::app::add_forward,
+    lacuna::app::add_methods,
+    lacuna::app::add_doctor,
+    // clang-format on
 };
 
 // CLI11 reports a misspelt command as a missing one.
