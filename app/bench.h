@@ -47,6 +47,7 @@ Json machine();
 // One function per bench.
 Json run_eval(const BenchOptions& options);
 Json run_hd95(const BenchOptions& options);
+Json run_ingest(const BenchOptions& options);
 Json run_loader(const BenchOptions& options);
 Json run_step(const BenchOptions& options);
 

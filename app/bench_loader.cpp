@@ -2,13 +2,12 @@
 //
 // Without --data the bench makes four cases of its own, as large as those of BraTS, by an integer
 // formula that bench/peers/loader.py repeats.
-#include <cstdlib>
 #include <filesystem>
 #include <string>
 #include <vector>
 
 #include "app/bench.h"
-#include "base/error.h"
+#include "app/temporary_folder.h"
 #include "data/augmentation.h"
 #include "data/case_writer.h"
 #include "data/loader.h"
@@ -20,27 +19,6 @@ constexpr data::Extent kVolume{155, 240, 240};
 constexpr data::Extent kBoxOffset{5, 30, 50}, kBox{140, 175, 140};
 constexpr int kCases = 4;
 constexpr int kSamplesPerRepeat = 16;
-
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "lacuna-bench-XXXXXX").string();
-    if (mkdtemp(name.data()) == nullptr) {
-      throw_error<DataError>("{}: cannot make a temporary folder. Set TMPDIR.", name);
-    }
-    path_ = name;
-  }
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 // Brain voxel i of modality m is 1 + (7919 i + 977 m) mod 999; a ball of tumour inside.
 data::CaseVoxels make_voxels(int modalities) {

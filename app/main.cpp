@@ -15,6 +15,7 @@ constexpr lacuna::app::AddCommand kCommands[] = {
     // clang-format off
     lacuna::app::add_phantom,
     lacuna::app::add_ingest,
+    lacuna::app::add_inspect,
     lacuna::app::add_metrics,
     lacuna::app::add_report,
     lacuna::app::add_forward,

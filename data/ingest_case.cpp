@@ -82,8 +82,11 @@ class CaseReader {
 template <typename T>
 void grow_box(const std::vector<T>& volume, const Extent& extent, T background, Box& box) {
   const T* row = volume.data();
+  const std::vector<T> empty(static_cast<std::size_t>(extent[2]), background);
+  const std::size_t row_bytes = empty.size() * sizeof(T);
   for (std::int64_t d = 0; d < extent[0]; ++d) {
     for (std::int64_t h = 0; h < extent[1]; ++h, row += extent[2]) {
+      if (std::memcmp(row, empty.data(), row_bytes) == 0) continue;
       const T* end = row + extent[2];
       const auto differs = [=](T value) { return value != background; };
       const T* first = std::find_if(row, end, differs);
