@@ -112,7 +112,8 @@ void run(const Arguments& arguments) {
   batch.image = input;
   batch.label = read_label(arguments.label, input);
   const auto samples = static_cast<std::size_t>(input.size(0));
-  batch.subsets.assign(static_cast<std::size_t>(method->recipe().draws), {samples, subset});
+  batch.subsets.assign(static_cast<std::size_t>(method->recipe().draws),
+                       std::vector<data::SubsetMask>(samples, subset));
   batch.sample_index.resize(samples);
   batch.origin.resize(samples);
   methods::Progress progress;

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "app/command.h"
+#include "app/program.h"
 #include "base/log.h"
 #include "base/options.h"
 
@@ -16,32 +17,37 @@ constexpr lacuna::app::AddCommand kCommands[] = {
     lacuna::app::add_phantom,
     lacuna::app::add_ingest,
     lacuna::app::add_inspect,
+    lacuna::app::add_train,
+    lacuna::app::add_eval,
+    lacuna::app::add_predict,
     lacuna::app::add_metrics,
     lacuna::app::add_report,
     lacuna::app::add_forward,
+    lacuna::app::add_weights,
     lacuna::app::add_methods,
+    lacuna::app::add_config,
     lacuna::app::add_doctor,
+    lacuna::app::add_demo,
     // clang-format on
 };
 
 // CLI11 reports a misspelt command as a missing one.
-void check_command_name(const CLI::App& program, int argc, char** argv) {
-  if (argc < 2 || argv[1][0] == '-') return;
+void check_command_name(const CLI::App& program, const std::vector<std::string>& arguments) {
+  if (arguments.empty() || arguments.front().starts_with('-')) return;
   std::vector<std::string> names;
   for (const CLI::App* command : program.get_subcommands(nullptr)) {
     names.push_back(command->get_name());
-    if (names.back() == argv[1]) return;
+    if (names.back() == arguments.front()) return;
   }
-  const std::string near = lacuna::nearest(argv[1], names);
+  const std::string near = lacuna::nearest(arguments.front(), names);
   lacuna::throw_error<lacuna::ConfigError>(
-      "unknown command \"{}\"{}. Run: lacuna --help", argv[1],
+      "unknown command \"{}\"{}. Run: lacuna --help", arguments.front(),
       near.empty() ? "" : fmt::format("; did you mean \"{}\"?", near));
 }
 
 }  // namespace
 
-int main(int argc, char** argv) {
-  using lacuna::ExitCode;
+int lacuna::app::run_program(const std::vector<std::string>& arguments) {
   CLI::App program{"Trains and compares brain-tumour segmentation with missing MRI modalities."};
   program.name("lacuna");
   program.require_subcommand(1);
@@ -49,20 +55,24 @@ int main(int argc, char** argv) {
   ExitCode code = ExitCode::kDone;
   for (const auto add : kCommands) add(program, code);
   try {
-    check_command_name(program, argc, argv);
-    program.parse(argc, argv);
+    check_command_name(program, arguments);
+    program.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));  // last first
   } catch (const CLI::ParseError& error) {
     const int parsed = program.exit(error);
     return parsed == 0 ? 0 : static_cast<int>(ExitCode::kBadUsage);
-  } catch (const lacuna::Error& error) {
-    lacuna::log::error("{}", error.what());
+  } catch (const Error& error) {
+    log::error("{}", error.what());
     return static_cast<int>(error.code());
   } catch (const std::bad_alloc&) {
-    lacuna::log::error("out of memory. Use a smaller patch, batch or fewer loader threads.");
+    log::error("out of memory. Use a smaller patch, batch or fewer loader threads.");
     return static_cast<int>(ExitCode::kError);
   } catch (const std::exception& error) {
-    lacuna::log::error("unexpected: {}", error.what());
+    log::error("unexpected: {}", error.what());
     return static_cast<int>(ExitCode::kError);
   }
   return static_cast<int>(code);
+}
+
+int main(int argc, char** argv) {
+  return lacuna::app::run_program(std::vector<std::string>(argv + 1, argv + argc));
 }

@@ -52,7 +52,15 @@ struct RunConfig {
 // Resolves a user's run object. `where` (the file) opens each message. Throws ConfigError.
 RunConfig resolve_run(const Json& user, const std::string& where);
 
-// The declaration itself, for a method: `lacuna config` prints it.
+// The declaration itself, for a method: `lacuna config` prints it. The fallbacks are the method's.
 std::vector<Option> run_options(const std::string& method);
+
+// Section of run.json that is no configuration: versions, host, cohort. Ignored by resolve_run().
+inline constexpr const char* kProvenanceKey = "provenance";
+
+// The keys that decide the result, flat: "train.batch" -> 2.
+Json deciding_keys(const Json& resolved);
+// "train.batch: 2, 4" for each deciding key that differs; empty when the runs are the same.
+std::vector<std::string> differing_keys(const Json& one, const Json& other);
 
 }  // namespace lacuna::worker

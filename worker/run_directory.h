@@ -13,6 +13,7 @@ namespace lacuna::worker {
 
 struct LoadedModel {
   RunConfig config;
+  data::ModalitySet modalities{{"FLAIR", "T1", "T1c", "T2"}};  // that it was trained for
   std::unique_ptr<methods::Method> method;  // weights loaded (EMA weights when the run keeps them)
   std::filesystem::path checkpoint;
   std::int64_t step = 0;

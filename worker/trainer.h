@@ -11,6 +11,9 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/file_system.h"
+#include "data/cohort.h"
+#include "methods/method.h"
 #include "worker/run_config.h"
 
 namespace lacuna::worker {
@@ -24,6 +27,9 @@ struct TrainingResult {
 struct TrainingHooks {
   std::function<bool()> stop_requested;  // polled at step boundaries; SIGUSR2/SIGTERM set it
   bool progress = true;                  // progress line on a terminal, plain lines otherwise
+  // Seams. Empty or null: the method of the registry, the real file system for checkpoints.
+  std::function<std::unique_ptr<methods::Method>(const data::Cohort&)> make_method;
+  FileSystem* checkpoint_files = nullptr;
 };
 
 // Trains in `run_directory`, which is made if need be. Throws ConfigError when it holds another

@@ -1,0 +1,67 @@
+// lacuna train: trains a run, or goes on with one.
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <fmt/core.h>
+
+#include "app/command.h"
+#include "base/json.h"
+#include "base/options.h"
+#include "base/signals.h"
+#include "worker/trainer.h"
+
+namespace lacuna::app {
+namespace {
+
+struct Arguments {
+  std::string file, out;
+  std::vector<std::string> settings;
+  bool quiet = false;
+};
+
+// The run directory beside the run file when none is given: runs/<name of the file>.
+std::filesystem::path run_directory(const Arguments& arguments) {
+  if (!arguments.out.empty()) return arguments.out;
+  const std::filesystem::path file(arguments.file);
+  return file.parent_path() / "runs" / file.stem();
+}
+
+ExitCode run(const Arguments& arguments) {
+  Json user = read_json(arguments.file);
+  for (const std::string& setting : arguments.settings) set_path(user, setting);
+  const worker::RunConfig config = worker::resolve_run(user, arguments.file);
+  const std::filesystem::path directory = run_directory(arguments);
+  StopSignals signals;
+  worker::TrainingHooks hooks;
+  hooks.stop_requested = [&] { return signals.pending() != 0; };
+  hooks.progress = !arguments.quiet;
+  const worker::TrainingResult result = worker::train(config, directory, hooks);
+  if (!arguments.quiet && result.code == ExitCode::kDone) {
+    fmt::print("trained {} steps, best validation score {:.4f}\nNext: lacuna eval {}\n",
+               result.step, result.best_score, directory.string());
+  }
+  return result.code;
+}
+
+}  // namespace
+
+void add_train(CLI::App& program, ExitCode& code) {
+  auto* command = program.add_subcommand("train", "Train a run, or go on with one");
+  auto arguments = std::make_shared<Arguments>();
+  command->add_option("run", arguments->file, "Run file (JSON)")->required();
+  command->add_option("--set", arguments->settings, "Overrides a key: train.batch=4; may repeat")
+      ->allow_extra_args(false);
+  command->add_option("--out", arguments->out,
+                      "Run directory; one that exists is resumed (default: runs/<run file>)");
+  command->add_flag("--quiet", arguments->quiet, "No progress line");
+  command->footer(
+      "Example: lacuna train run.json --out runs/first --set train.steps=2000\n"
+      "SIGUSR2 and SIGTERM save and stop. Exit codes: 0 done, 1 error, 2 bad configuration, 75 "
+      "saved "
+      "on request, 77 diverged.");
+  command->callback([arguments, &code] { code = run(*arguments); });
+}
+
+}  // namespace lacuna::app

@@ -1,0 +1,45 @@
+// The whole path at toy size: phantom, ingest, two trainings, 15 subsets, report.
+#include <algorithm>
+#include <filesystem>
+#include <string>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/json.h"
+#include "tests/integration/run_program.h"
+
+namespace lacuna::tests {
+namespace {
+
+using ::testing::HasSubstr;
+
+TEST(Demo, GoesFromNothingToAReportAndAgain) {
+  const Scratch scratch;
+  const std::string command = "demo --toy --out " + scratch.text("demo");
+  const ProgramResult first = run_program(command);
+  ASSERT_EQ(first.code, 0) << first.err;
+  EXPECT_THAT(first.out, HasSubstr("report.html"));
+
+  for (const std::string method : {"mckd", "unet"}) {
+    const auto run = scratch / ("demo/runs/" + method);
+    const auto evaluation = std::filesystem::directory_iterator(run / "eval")->path();
+    const Json summary = read_json(evaluation / "summary.json");
+    EXPECT_EQ(summary.at("robustness").at("dice_by_size").size(), 4u);
+    const std::string table = read_text(evaluation / "subsets.csv");
+    EXPECT_EQ(std::count(table.begin(), table.end(), '\n'), 17);  // head, 15 subsets, mean
+  }
+  const std::string report = read_text(scratch / "demo/report.html");
+  EXPECT_THAT(report, HasSubstr("mckd"));
+  EXPECT_THAT(report, HasSubstr("unet"));
+
+  // A second run finds everything made and changes no result.
+  const auto table = scratch / "demo/runs/mckd/eval";
+  const std::string before =
+      read_text(std::filesystem::directory_iterator(table)->path() / "subsets.csv");
+  ASSERT_EQ(run_program(command).code, 0);
+  EXPECT_EQ(read_text(std::filesystem::directory_iterator(table)->path() / "subsets.csv"), before);
+}
+
+}  // namespace
+}  // namespace lacuna::tests

@@ -1,0 +1,33 @@
+// A file of one JSON object per line that is only appended to: metrics.jsonl, events.jsonl.
+//
+// Thread-safe. A failed write (full disk) is warned about once and never stops training.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <mutex>
+#include <optional>
+
+#include "base/json.h"
+
+namespace lacuna::worker {
+
+class JsonLines {
+ public:
+  // last_step: lines past it, and torn lines, are dropped first (a resumed run writes them again).
+  JsonLines(std::filesystem::path path, std::optional<std::int64_t> last_step = std::nullopt);
+  ~JsonLines();
+  JsonLines(const JsonLines&) = delete;
+  JsonLines& operator=(const JsonLines&) = delete;
+
+  void append(const Json& line);
+  void sync();  // fsync: what a checkpoint relies on is on disk with it
+
+ private:
+  std::filesystem::path path_;
+  std::mutex mutex_;
+  int file_ = -1;
+  bool torn_ = false, warned_ = false;
+};
+
+}  // namespace lacuna::worker

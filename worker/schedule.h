@@ -1,0 +1,17 @@
+// The factor on a group's learning rate at a step of a stage. Pure function.
+//
+// Position i = first + step, held for `granularity` steps. During warm-up the factor is i / warmup;
+// afterwards the curve runs over the positions that remain, (i - warmup) of (horizon - warmup), and
+// stays at its end value past the horizon. With a restart period the cosine starts anew each
+// period.
+#pragma once
+
+#include <cstdint>
+
+#include "methods/method.h"
+
+namespace lacuna::worker {
+
+double schedule_factor(const methods::ScheduleSpec& schedule, std::int64_t stage_step);
+
+}  // namespace lacuna::worker
