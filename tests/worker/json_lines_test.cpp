@@ -1,0 +1,54 @@
+#include "worker/json_lines.h"
+
+#include <fstream>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/base/temporary_directory.h"
+
+namespace lacuna::worker {
+namespace {
+
+using ::testing::ElementsAre;
+
+std::vector<std::string> lines_of(const std::filesystem::path& path) {
+  std::vector<std::string> lines;
+  std::ifstream file(path);
+  for (std::string line; std::getline(file, line);) lines.push_back(line);
+  return lines;
+}
+
+TEST(JsonLines, AppendsOneObjectPerLine) {
+  const TemporaryDirectory folder;
+  { JsonLines(folder / "metrics").append({{"step", 1}}); }
+  { JsonLines(folder / "metrics").append({{"step", 2}}); }
+  EXPECT_THAT(lines_of(folder / "metrics"), ElementsAre("{\"step\":1}", "{\"step\":2}"));
+}
+
+TEST(JsonLines, ReopeningDropsLaterStepsAndTornLines) {
+  const TemporaryDirectory folder;
+  std::ofstream(folder / "metrics")
+      << "{\"step\":10}\n{\"st\n{\"step\":20}\n{\"step\":30}\n{\"step\":2";
+  JsonLines lines(folder / "metrics", 20);
+  lines.append({{"step", 30}});
+  EXPECT_THAT(lines_of(folder / "metrics"),
+              ElementsAre("{\"step\":10}", "{\"step\":20}", "{\"step\":30}"));
+}
+
+// A last line without its newline may have lost its end even where it parses.
+TEST(JsonLines, ALineWithoutItsEndIsTorn) {
+  const TemporaryDirectory folder;
+  std::ofstream(folder / "metrics") << "{\"step\":10}\n{\"step\":20}";
+  JsonLines lines(folder / "metrics", 30);
+  EXPECT_THAT(lines_of(folder / "metrics"), ElementsAre("{\"step\":10}"));
+}
+
+TEST(JsonLines, AFullDiskStopsNothing) {
+  JsonLines lines("/dev/full");
+  lines.append({{"step", 1}});
+  lines.append({{"step", 2}});
+}
+
+}  // namespace
+}  // namespace lacuna::worker

@@ -1,0 +1,123 @@
+// A method small enough for tests that train whole runs: two convolutions with dropout, an
+// importance weight per modality that is learned on the meta set, two stages.
+//
+// Stage "full" (the first half of the steps) trains both convolutions; "random" starts by scaling
+// the last bias, trains on random subsets, and resets the optimisers.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <torch/torch.h>
+
+#include "methods/method.h"
+
+namespace lacuna::worker {
+
+struct ToyModule : torch::nn::Module {
+  ToyModule() {
+    first =
+        register_module("first", torch::nn::Conv3d(torch::nn::Conv3dOptions(4, 6, 3).padding(1)));
+    last = register_module("last", torch::nn::Conv3d(torch::nn::Conv3dOptions(6, 3, 1)));
+    importance = register_parameter("importance", torch::zeros({4}));
+    seen = register_buffer("seen", torch::zeros({1}, at::kLong));
+  }
+  torch::nn::Conv3d first{nullptr}, last{nullptr};
+  at::Tensor importance, seen;
+};
+
+class ToyMethod final : public methods::Method {
+ public:
+  // Called at the start of every loss(); `poison` may turn the loss into NaN.
+  std::function<void(const std::string& phase, const methods::Progress&)> on_loss;
+  std::function<bool(const std::string& phase, const methods::Progress&)> poison;
+
+  torch::nn::Module& module() override { return *module_; }
+  std::vector<methods::ParameterGroup> groups() override {
+    return {{"network", {"first.weight", "first.bias", "last.weight", "last.bias"}},
+            {"importance", {"importance"}}};
+  }
+
+  std::vector<methods::Stage> stages(std::int64_t steps) const override {
+    methods::TrainedGroup network{"network", {}, {}};
+    network.optimizer.kind = methods::OptimizerSpec::Kind::kSgd;
+    network.optimizer.learning_rate = 0.05;
+    network.optimizer.momentum = 0.9;
+    network.optimizer.nesterov = true;
+    network.schedule.kind = methods::ScheduleSpec::Kind::kPoly;
+    network.schedule.horizon = steps;
+    methods::TrainedGroup importance{"importance", {}, {}};
+    importance.optimizer.learning_rate = 0.01;
+    methods::Phase train{"train", {network}};
+    methods::Phase meta{"meta", {importance}};
+    meta.on_meta_set = true;
+    meta.period = 3;
+    meta.repeats = 2;
+    meta.batch = 1;
+    methods::Stage full{
+        "full", steps / 2, {{"policy", "full"}, {"granularity", "batch"}}, {train, meta}};
+    meta.period = 4;
+    train.trains[0].schedule.first = steps / 2;
+    methods::Stage random{"random",
+                          steps - steps / 2,
+                          {{"policy", "cardinality"}, {"granularity", "batch"}},
+                          {train, meta},
+                          /*reset_optimizers=*/true};
+    return {full, random};
+  }
+
+  data::DataRecipe recipe() const override {
+    data::DataRecipe recipe;
+    recipe.patch = {16, 16, 16};
+    return recipe;
+  }
+  methods::InferenceRecipe inference() const override {
+    methods::InferenceRecipe recipe;
+    recipe.patch = {16, 16, 16};
+    recipe.channels = {{0, data::Tissue::kOedema}};
+    return recipe;
+  }
+  data::Extent extent_multiple() const override { return {4, 4, 4}; }
+
+  void begin_stage(int stage) override {
+    const torch::NoGradGuard no_grad;
+    if (stage == 1) module_->last->bias.mul_(0.5);
+  }
+
+  methods::Loss loss(const std::string& phase, const methods::Batch& batch,
+                     const methods::Progress& progress) override {
+    if (on_loss) on_loss(phase, progress);
+    at::Tensor image = batch.image;
+    for (std::int64_t n = 0; n < image.size(0); ++n) {
+      const auto subset = batch.subsets[0][static_cast<std::size_t>(n)];
+      for (int m = 0; m < 4; ++m) {
+        if (!data::contains(subset, m)) {
+          image = image.clone();
+          image[n][m].zero_();
+        }
+      }
+    }
+    if (phase == "meta") image = image * at::softmax(module_->importance, 0).view({1, 4, 1, 1, 1});
+    at::Tensor hidden = at::relu(module_->first->forward(image));
+    hidden = at::dropout(hidden, 0.1, /*train=*/true);  // draws from torch's generator
+    const at::Tensor target =
+        (batch.label > 0).to(image.dtype()).unsqueeze(1).expand({-1, 3, -1, -1, -1});
+    at::Tensor bce = at::binary_cross_entropy_with_logits(module_->last->forward(hidden), target);
+    if (poison && poison(phase, progress)) bce = bce * std::numeric_limits<float>::quiet_NaN();
+    return {bce, {{"bce", bce}}};
+  }
+  void end_step(const methods::Progress&) override { module_->seen.add_(1); }
+  std::vector<std::pair<std::string, double>> diagnostics() override {
+    return {{"importance", module_->importance[0].item<double>()}};
+  }
+  at::Tensor forward(const at::Tensor& image, data::SubsetMask) override {
+    return module_->last->forward(at::relu(module_->first->forward(image)));
+  }
+
+ private:
+  std::shared_ptr<ToyModule> module_ = std::make_shared<ToyModule>();
+};
+
+}  // namespace lacuna::worker
