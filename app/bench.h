@@ -31,14 +31,15 @@ struct BenchOptions {
 
 struct Timing {
   double median_seconds = 0, fastest_seconds = 0;
+  double cpu_seconds = 0;  // median of the processor time of all threads: fair on a busy machine
   int repeats = 0;
 };
 
 // Runs `work` warm_up times unmeasured, then `repeats` times.
 Timing measure(const BenchOptions& options, const std::function<void()>& work);
 
-// {"name", "seconds" (median), "fastest_seconds", "repeats"}; callers add what else they know
-// ("samples", "peak_bytes", ...).
+// {"name", "seconds" (median), "fastest_seconds", "cpu_seconds", "repeats"}; callers add what else
+// they know ("samples", "peak_bytes", ...).
 Json entry(const std::string& name, const Timing& timing);
 
 // {"cpu": model, "cores": available to this process}.

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <chrono>
+#include <ctime>
 #include <fstream>
 
 #include <sched.h>
@@ -33,29 +34,35 @@ int available_cores() {
   return sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
 }
 
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const std::size_t half = values.size() / 2;
+  return values.size() % 2 ? values[half] : (values[half - 1] + values[half]) / 2;
+}
+
 }  // namespace
 
 Timing measure(const BenchOptions& options, const std::function<void()>& work) {
   if (options.repeats < 1) throw_error<ConfigError>("--repeats: at least 1 is needed");
   for (int i = 0; i < options.warm_up; ++i) work();
-  std::vector<double> seconds;
+  std::vector<double> seconds, cpu;
   for (int i = 0; i < options.repeats; ++i) {
     const auto start = std::chrono::steady_clock::now();
+    const std::clock_t cpu_start = std::clock();
     work();
+    cpu.push_back(static_cast<double>(std::clock() - cpu_start) / CLOCKS_PER_SEC);
     seconds.push_back(
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
   }
-  std::sort(seconds.begin(), seconds.end());
-  const std::size_t half = seconds.size() / 2;
-  const double median =
-      seconds.size() % 2 ? seconds[half] : (seconds[half - 1] + seconds[half]) / 2;
-  return {median, seconds.front(), options.repeats};
+  const double fastest = *std::min_element(seconds.begin(), seconds.end());
+  return {median(seconds), fastest, median(cpu), options.repeats};
 }
 
 Json entry(const std::string& name, const Timing& timing) {
   return {{"name", name},
           {"seconds", timing.median_seconds},
           {"fastest_seconds", timing.fastest_seconds},
+          {"cpu_seconds", timing.cpu_seconds},
           {"repeats", timing.repeats}};
 }
 

@@ -99,7 +99,7 @@ void run(const fs::path& out, bool toy) {
   for (const auto& [method, run_file] : run_files(scale, out / "cache")) {
     write_durably(files, out / (method + ".json"), run_file.dump(2) + "\n");
     step({"train", path(method + ".json"), "--out", path("runs/" + method)});
-    step({"eval", path("runs/" + method)});
+    step({"eval", path("runs/" + method), "--part", "test"});
     methods.push_back(method);
     report.push_back(path("runs/" + method));
   }

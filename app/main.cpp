@@ -27,6 +27,7 @@ constexpr lacuna::app::AddCommand kCommands[] = {
     lacuna::app::add_methods,
     lacuna::app::add_config,
     lacuna::app::add_doctor,
+    lacuna::app::add_bench,
     lacuna::app::add_demo,
     // clang-format on
 };

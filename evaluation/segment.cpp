@@ -5,9 +5,9 @@
 
 #include <torch/torch.h>
 
-#include "base/error.h"
 #include "evaluation/mask.h"
 #include "evaluation/sliding_window.h"
+#include "methods/extent_check.h"
 
 namespace lacuna::evaluation {
 namespace {
@@ -40,16 +40,6 @@ class EvaluationMode {
 torch::Device device_of(torch::nn::Module& module) {
   const auto parameters = module.parameters();
   return parameters.empty() ? torch::Device(torch::kCPU) : parameters.front().device();
-}
-
-void check_patch(const Extent& patch, const Extent& multiple) {
-  for (std::size_t axis = 0; axis < 3; ++axis) {
-    if (patch[axis] > 0 && patch[axis] % multiple[axis] == 0) continue;
-    throw_error<ConfigError>(
-        "windows of {} x {} x {} voxels do not fit the network: each extent must be a multiple of "
-        "{}, {} and {} (D, H, W)",
-        patch[0], patch[1], patch[2], multiple[0], multiple[1], multiple[2]);
-  }
 }
 
 // The part of the volume that windows tile: all of it, or the box of voxels that are not background
@@ -103,7 +93,7 @@ std::vector<std::vector<std::uint8_t>> segment_subsets(methods::Method& method,
   const EvaluationMode mode(method.module());
   const InferenceRecipe recipe = method.inference();
   const Extent patch = own_patch.value_or(recipe.patch);
-  check_patch(patch, method.extent_multiple());
+  methods::require_extent(patch, method.extent_multiple(), "window");
   const torch::Device device = device_of(method.module());
   const Extent extent{image.size(2), image.size(3), image.size(4)};
   std::vector<std::vector<std::uint8_t>> results(

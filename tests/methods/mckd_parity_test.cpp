@@ -197,11 +197,12 @@ TEST(MckdParity, LossesAgreeInFloat) {
     const Comparison result =
         compare_phase(method(at::kFloat), phase, batch(example, at::kFloat), {});
     expect_losses(result, example, 1e-3);
-    // Norms over a million rounded products; the smallest are residues of exact zeros.
+    // Instance norm amplifies the rounding of constant feature maps about 300 times (README), so
+    // the small norms of the first layers are compared on the scale of the largest one.
     double largest = 0;
     for (const auto& [parameter, norm] : result.gradients)
       largest = std::max(largest, norm.value_or(0));
-    expect_gradients(result, example, 2e-2, 1e-4 * largest);
+    expect_gradients(result, example, 2e-2, 2e-3 * largest);
   }
 }
 

@@ -96,7 +96,7 @@ TEST(Mckd, SharedZeroImagesGiveTheGradientsOfSeparateOnes) {
   at::Tensor image = torch::randn({2, 4, 16, 32, 32}, at::kDouble);
   const std::vector<SubsetMask> subsets{0b0101, 0b1010};
   at::Tensor zeroed = image.clone();
-  for (const auto [sample, modality] : {std::pair{0, 1}, {0, 3}, {1, 0}, {1, 2}}) {
+  for (const auto& [sample, modality] : {std::pair{0, 1}, {0, 3}, {1, 0}, {1, 2}}) {
     zeroed[sample][modality].zero_();
   }
   const auto gradients = [&](const at::Tensor& x, const std::vector<SubsetMask>& given) {

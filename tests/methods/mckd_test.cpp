@@ -23,7 +23,8 @@ constexpr SubsetMask kAll = 0b1111, kFlairT1c = 0b0101, kT1c = 0b0100;
 MckdMethod make(const Json& options = Json::object(), double width = 0.0625) {
   MethodSettings settings;
   settings.width = width;
-  settings.options = Schema(mckd_options()).resolve(options, "test");
+  settings.options =
+      Schema(mckd_options()).resolve(options.is_null() ? Json::object() : options, "test");
   torch::manual_seed(1);
   MckdMethod method(settings);
   method.initialise();
@@ -33,8 +34,8 @@ MckdMethod make(const Json& options = Json::object(), double width = 0.0625) {
 Batch random_batch(SubsetMask subset, std::int64_t samples = 1) {
   Batch batch;
   torch::manual_seed(2);
-  batch.image = torch::randn({samples, 4, 16, 32, 32});
-  batch.label = torch::randint(0, 4, {samples, 16, 32, 32}, at::kByte);
+  batch.image = torch::randn({samples, 4, 32, 64, 64});
+  batch.label = torch::randint(0, 4, {samples, 32, 64, 64}, at::kByte);
   batch.subsets = {std::vector<SubsetMask>(static_cast<std::size_t>(samples), subset)};
   return batch;
 }
@@ -130,7 +131,7 @@ TEST(MckdCard, TheMetaPhaseMovesTheImportanceWeightsAlone) {
   ASSERT_EQ(groups.size(), 2u);
   EXPECT_EQ(groups[1].parameters, std::vector<std::string>{"kd_weights.kd_weights"});
   EXPECT_EQ(groups[0].parameters.size(), 221u);
-  const Phase& meta = method.stages(115000)[0].phases[1];
+  const Phase meta = method.stages(115000)[0].phases[1];
   ASSERT_EQ(meta.trains.size(), 1u);
   EXPECT_EQ(meta.trains[0].group, groups[1].name);
 

@@ -20,10 +20,10 @@ inline const std::filesystem::path& toy_cache() {
   static const TemporaryDirectory folder;
   static const std::filesystem::path cache = [] {
     data::PhantomOptions phantom;
-    phantom.directory = folder / "in";
     phantom.cases = 6;
-    phantom.size = {20, 24, 24};
-    data::make_phantom(phantom, posix_file_system());
+    phantom.extent = {20, 24, 24};
+    Progress quiet("phantom", "cases", phantom.cases, ProgressStyle::kQuiet);
+    data::write_phantom(posix_file_system(), folder / "in", phantom, quiet);
     data::IngestOptions ingest;
     ingest.input = folder / "in";
     ingest.output = folder / "cache";
