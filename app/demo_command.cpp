@@ -31,7 +31,7 @@ struct Scale {
 };
 
 // Minutes on two cores: heads of a third of the usual size and narrow networks.
-const Scale kUsual{40, "48,64,64", {48, 64, 64}, 700, 2, 0.25};
+const Scale kUsual{40, "48,64,64", {48, 64, 64}, 550, 2, 0.25};
 // Seconds, for tests: every step of the path, nothing learned.
 const Scale kToy{10, "32,32,32", {32, 32, 32}, 4, 1, 0.0625};
 
@@ -48,6 +48,7 @@ std::map<std::string, Json> run_files(const Scale& scale, const fs::path& cache)
   mckd["method"] = "mckd";
   mckd["meta"] = {{"period", std::max<std::int64_t>(1, scale.steps / 14)}, {"repeats", 4}};
   unet["method"] = "unet";
+  unet["train"]["layout"] = "channels_last";  // twice as fast for this network, on a CPU too
   unet["method_options"] = {{"training_subsets", "full"}, {"levels", 4}};
   return {{"mckd", mckd}, {"unet", unet}};
 }

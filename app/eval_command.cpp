@@ -12,12 +12,15 @@
 #include "base/build_info.h"
 #include "base/file_system.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "base/progress.h"
-#include "evaluation/mask_files.h"
+#include "evaluation/comparison.h"
 #include "evaluation/overlay.h"
 #include "evaluation/subset_evaluation.h"
 #include "evaluation/summary.h"
 #include "evaluation/tables.h"
+#include "monitoring/evaluation_record.h"
+#include "worker/device_setup.h"
 #include "worker/run_directory.h"
 
 namespace lacuna::app {
@@ -26,7 +29,7 @@ namespace {
 namespace fs = std::filesystem;
 
 struct Arguments {
-  fs::path run, data, out;
+  fs::path run, data, out, against;
   std::string split, part = "validation", hd95 = "directed";
   std::vector<std::string> subsets;
   bool without_hd95 = false, json = false, quiet = false;
@@ -64,16 +67,45 @@ fs::path output_directory(const Arguments& arguments, const worker::LoadedModel&
   return model.checkpoint.parent_path().parent_path() / "eval" / name;
 }
 
+// The cases of the part that have a label.
+std::vector<int> scored_cases(const data::Cohort& cohort, const std::string& split,
+                              const std::string& part) {
+  std::vector<int> cases;
+  int unlabelled = 0;
+  for (const int index : cohort.part(split, part)) {
+    if (cohort.cases[static_cast<std::size_t>(index)].has_label) {
+      cases.push_back(index);
+    } else {
+      ++unlabelled;
+    }
+  }
+  if (unlabelled > 0) log::warn("{} cases without a label are left out", unlabelled);
+  if (cases.empty()) {
+    throw_error<ConfigError>("{}: part {} of split {} has no labelled cases. Use: lacuna predict",
+                             cohort.directory.string(), part, split);
+  }
+  return cases;
+}
+
+// Paired tests against the evaluation in `directory`, by subset.
+std::string compare_with(const fs::path& directory,
+                         const std::vector<evaluation::CaseScore>& scores,
+                         const data::Cohort& cohort) {
+  auto other = monitoring::read_evaluation(directory);
+  for (auto& score : other.scores) {  // a partial evaluation may number its modalities otherwise
+    score.subset = cohort.modalities.parse(other.modalities.format(score.subset));
+  }
+  return evaluation::comparison_csv(evaluation::compare(scores, other.scores, cohort.modalities),
+                                    cohort.modalities);
+}
+
 void run(const Arguments& arguments) {
   const worker::LoadedModel model = worker::load_model(arguments.run);
+  worker::place(*model.method, worker::set_up_device(model.config));
   const data::Cohort cohort = open_data(arguments, model);
   const std::string split = arguments.split.empty() ? model.config.split : arguments.split;
   evaluation::EvaluationOptions options;
-  options.cases = cohort.part(split, arguments.part);
-  if (options.cases.empty()) {
-    throw_error<ConfigError>("{}: part {} of split {} has no cases", cohort.directory.string(),
-                             arguments.part, split);
-  }
+  options.cases = scored_cases(cohort, split, arguments.part);
   options.subsets = read_subsets(arguments, cohort.modalities);
   options.score.hd95 = evaluation::parse_hd95(arguments.hd95);
   options.score.threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
@@ -106,6 +138,10 @@ void run(const Arguments& arguments) {
                       {"version", build_info().version},
                       {"commit", build_info().commit}};
   posix_file_system().make_directories(out);
+  if (!arguments.against.empty()) {
+    write_durably(posix_file_system(), out / "comparison.csv",
+                  compare_with(arguments.against, scores, cohort));
+  }
   overlays.write(posix_file_system(), out / "overlays", scores);
   evaluation::write_tables(posix_file_system(), out, scores, cohort.modalities, summary,
                            options.score, about);
@@ -135,6 +171,8 @@ void add_eval(CLI::App& program, ExitCode&) {
       ->delimiter(',');
   command->add_option("--hd95", arguments->hd95, "directed (MONAI) or pooled (medpy)")
       ->capture_default_str();
+  command->add_option("--against", arguments->against,
+                      "Directory of another evaluation: paired tests into comparison.csv");
   command->add_flag("--no-hd95", arguments->without_hd95, "Dice only");
   command->add_option("--out", arguments->out, "Directory of the tables (default: in the run)");
   command->add_flag("--json", arguments->json, "Print the summary as JSON");

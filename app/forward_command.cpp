@@ -66,6 +66,13 @@ at::Tensor read_label(const std::string& source, const at::Tensor& input) {
     throw_error<ConfigError>("{}: the label's shape does not fit the input's N x D x H x W",
                              source);
   }
+  if (const int highest = label.max().item<int>(); highest > 3) {
+    throw_error<ConfigError>(
+        "{}: the label holds {}, allowed are classes 0 to 3. Write the enhancing tumour (4 in "
+        "files "
+        "up to BraTS 2021) as 3.",
+        source, highest);
+  }
   return label;
 }
 
@@ -79,7 +86,8 @@ void check_input(const at::Tensor& input, int modalities) {
 std::vector<std::string> phases_of(const methods::Method& method, const std::string& wanted) {
   if (!wanted.empty()) return {wanted};
   std::vector<std::string> names;
-  for (const methods::Phase& phase : method.stages(1000).back().phases) {
+  const std::vector<methods::Stage> stages = method.stages(1000);
+  for (const methods::Phase& phase : stages.back().phases) {
     if (!phase.on_meta_set) names.push_back(phase.name);
   }
   return names;

@@ -10,6 +10,7 @@
 #include "base/progress.h"
 #include "data/source.h"
 #include "evaluation/predict.h"
+#include "worker/device_setup.h"
 #include "worker/run_directory.h"
 
 namespace lacuna::app {
@@ -23,6 +24,7 @@ struct Arguments {
 
 void run(const Arguments& arguments, ExitCode& code) {
   const worker::LoadedModel model = worker::load_model(arguments.run);
+  worker::place(*model.method, worker::set_up_device(model.config));
   const data::SourceCohort source = data::scan_source(arguments.in, arguments.profile);
   if (source.profile->modalities != model.modalities.names()) {
     throw_error<ConfigError>("{}: the modalities of {} are not those that {} was trained on",

@@ -55,19 +55,4 @@ std::string comparison_csv(const std::vector<SubsetComparison>& rows,
   return text;
 }
 
-Json comparison_json(const std::vector<SubsetComparison>& rows,
-                     const data::ModalitySet& modalities) {
-  Json result = Json::array();
-  for (const SubsetComparison& row : rows) {
-    result.push_back({{"subset", modalities.format(row.subset)},
-                      {"cases", row.cases},
-                      {"dice_mean", row.mean_dice},
-                      {"other_dice_mean", row.other_mean_dice},
-                      {"wilcoxon_p", row.test.p},
-                      {"p_holm", row.p_holm},
-                      {"exact", row.test.exact}});
-  }
-  return result;
-}
-
 }  // namespace lacuna::evaluation

@@ -5,7 +5,6 @@
 #include <string>
 #include <vector>
 
-#include "base/json.h"
 #include "data/modality.h"
 #include "evaluation/statistics.h"
 #include "evaluation/subset_evaluation.h"
@@ -30,7 +29,5 @@ std::vector<SubsetComparison> compare(const std::vector<CaseScore>& scores,
 // subset,cases,dice_mean,other_dice_mean,difference,wilcoxon_p,p_holm,exact
 std::string comparison_csv(const std::vector<SubsetComparison>& rows,
                            const data::ModalitySet& modalities);
-Json comparison_json(const std::vector<SubsetComparison>& rows,
-                     const data::ModalitySet& modalities);
 
 }  // namespace lacuna::evaluation

@@ -26,8 +26,8 @@ std::vector<Finding> examine(const Path& directory, const std::optional<Path>& c
   };
   const MachineFacts machine = gather_machine(directory);
   add(judge_machine(machine));
-  add(judge_gpus(gather_gpus()));
   add({probe_disk(posix_file_system(), steady_clock(), directory)});
+  add(judge_gpus(gather_gpus()));
   if (cache) add({probe_loader(steady_clock(), *cache, machine.cores)});
   return findings;
 }

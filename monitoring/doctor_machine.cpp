@@ -148,7 +148,7 @@ MachineFacts gather_machine(const Path& directory) {
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) == 0) facts.open_files = limit.rlim_cur;
   facts.shared_memory_bytes = space_of("/dev/shm").size;
-  facts.directory = std::filesystem::absolute(directory).string();
+  facts.directory = std::filesystem::absolute(directory).lexically_normal().string();
   facts.free_disk_bytes = space_of(directory).free;
   return facts;
 }

@@ -4,6 +4,8 @@
 #include <map>
 #include <set>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -56,13 +58,18 @@ std::string loss_chart(ReportView& view) {
   return chart.variants[0].lines.empty() ? "" : view.add_chart(chart);
 }
 
+// The group with the most points first: it is trained at every step, others now and then.
 std::string rate_chart(ReportView& view) {
   Chart chart{"Learning rate", "step", "learning rate"};
-  std::set<std::string> groups;
+  std::map<std::string, std::size_t> groups;
   for (const RunRecord& run : view.runs()) {
-    for (const auto& [name, series] : run.learning_rates) groups.insert(name);
+    for (const auto& [name, series] : run.learning_rates) groups[name] += series.x.size();
   }
-  for (const std::string& group : groups) {
+  std::vector<std::pair<std::size_t, std::string>> order;
+  for (const auto& [name, points] : groups) order.emplace_back(points, name);
+  std::stable_sort(order.begin(), order.end(),
+                   [](const auto& a, const auto& b) { return a.first > b.first; });
+  for (const auto& [points, group] : order) {
     chart.variants.push_back(
         over_runs(view, group.empty() ? "all" : group,
                   [&](const RunRecord& run) { return find(run.learning_rates, group); }));

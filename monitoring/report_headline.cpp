@@ -100,9 +100,6 @@ std::string caveat(const ReportView& view) {
       "the same.",
       escape_html(view.evaluation_name()), cases, cases == 1 ? "" : "s");
   if (cases < 20) text += " With so few cases, small differences mean little: see Comparison.";
-  if (view.runs()[view.ranking()[0]].provenance.dump().find("phantom") != std::string::npos) {
-    text += " The cohort is a synthetic phantom, so the scores say nothing about patients.";
-  }
   return text + "</p>";
 }
 

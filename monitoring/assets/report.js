@@ -26,12 +26,16 @@
 
   const number = (value) => Number(value.toPrecision(4)).toString();
 
-  const options = (spec, count) => {
+  const options = (spec, variant, count) => {
     const ink = css('--soft'), line = css('--line');
     const title = (text) => ({display: true, text, color: ink});
     const ticks = {color: ink, maxRotation: 0};
     const whole = {...ticks, stepSize: 1, precision: 0};
-    const values = spec.variants.flatMap((v) => v.lines.flatMap((l) => l.points.map((p) => p[0])));
+    const points = spec.variants.flatMap((v) => v.lines.flatMap((l) => l.points));
+    const values = points.map((p) => p[0]);
+    // Chart.js gives a constant c the axis c - 1 to c + 1: from 0 to 2 c says more of a small one.
+    const shown = spec.variants[variant].lines.flatMap((l) => l.points.map((p) => p[1]));
+    const flat = shown.length > 0 && shown.every((y) => y === shown[0]) && shown[0] > 0;
     return {
       animation: false, responsive: true, maintainAspectRatio: false, normalized: true,
       interaction: {mode: count > kMostLegendEntries ? 'nearest' : 'index', intersect: false},
@@ -40,7 +44,8 @@
             grid: {color: line}, min: values.reduce((a, b) => Math.min(a, b), Infinity),
             max: values.reduce((a, b) => Math.max(a, b), -Infinity)},
         y: {type: spec.log ? 'logarithmic' : 'linear', ticks, grid: {color: line},
-            title: title(spec.percent ? `${spec.y} %` : spec.y)},
+            title: title(spec.percent ? `${spec.y} %` : spec.y),
+            ...(flat ? {suggestedMin: 0, suggestedMax: 2 * shown[0] * (spec.percent ? 100 : 1)} : {})},
       },
       plugins: {
         legend: {display: count <= kMostLegendEntries && count > 1, position: 'bottom',
@@ -59,7 +64,7 @@
     if (before) before.chart.destroy();
     const data = datasets(spec, variant);
     const chart = new Chart(canvas, {type: 'line', data: {datasets: data},
-                                     options: options(spec, data.length)});
+                                     options: options(spec, variant, data.length)});
     drawn.set(canvas, {chart, variant});
     canvas.dataset.drawn = 'yes';
   };

@@ -39,7 +39,7 @@ void write_configuration(const fs::path& directory, const SyntheticRun& run) {
        {{"host", "laptop"},
         {"torch", "2.11.0"},
         {"commit", "0123456789"},
-        {"cohort", {{"profile", "phantom"}, {"fingerprint", "00c0ffee00c0ffee"}}}}}};
+        {"cohort", {{"profile", "brats2021"}, {"fingerprint", "00c0ffee00c0ffee"}}}}}};
   write_text(directory / "run.json", config.dump(2));
   write_text(directory / "events.jsonl",
              "{\"time\":\"2026-01-02T03:04:05Z\",\"event\":\"start\",\"step\":0}\n"

@@ -1,0 +1,48 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/json.h"
+#include "tests/app/program.h"
+
+namespace lacuna {
+namespace {
+
+using ::testing::HasSubstr;
+
+TEST(MethodsCommand, ListsEveryMethod) {
+  const auto result = run_program("methods --json");
+  ASSERT_EQ(result.code, 0) << result.error;
+  std::vector<std::string> names;
+  for (const Json& method : Json::parse(result.output)) names.push_back(method["name"]);
+  EXPECT_THAT(names, ::testing::IsSupersetOf({"mckd", "unet"}));
+  EXPECT_THAT(run_program("methods").output, HasSubstr("mckd"));
+}
+
+TEST(MethodsCommand, DescribesOneInFull) {
+  const auto result = run_program("methods mckd --json");
+  ASSERT_EQ(result.code, 0) << result.error;
+  const Json json = Json::parse(result.output);
+  EXPECT_EQ(json["parameters"]["shared_enc"], 35127872);  // the card's counts
+  EXPECT_EQ(json["parameters"]["shared_dec"], 8528800);
+  EXPECT_EQ(json["parameters"]["kd_weights"], 4);
+  EXPECT_EQ(json["parameters"]["total"], 43656676);
+  EXPECT_EQ(json["stages"].size(), 2u);
+  EXPECT_EQ(json["stages"][0]["phases"][1]["name"], "meta");
+  EXPECT_EQ(json["stages"][0]["phases"][1]["period"], 100);
+  EXPECT_EQ(json["stages"][1]["phases"][1]["period"], 500);
+  EXPECT_EQ(json["extent_multiple"], (Json{16, 32, 32}));
+  EXPECT_THAT(json["source"].get<std::string>(), HasSubstr("2405.07155"));
+  const std::string text = run_program("methods mckd").output;
+  for (const char* part : {"35127872", "ET, WT, TC", "method_options.alpha", "every 500 steps"}) {
+    EXPECT_THAT(text, HasSubstr(part));
+  }
+}
+
+TEST(MethodsCommand, SuggestsTheNearestName) {
+  const auto result = run_program("methods mckdd");
+  EXPECT_EQ(result.code, 2);
+  EXPECT_THAT(result.error, HasSubstr("did you mean \"mckd\""));
+}
+
+}  // namespace
+}  // namespace lacuna

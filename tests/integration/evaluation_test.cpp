@@ -1,0 +1,143 @@
+// eval, predict and metrics on one toy model: three ways to the same numbers, and what they say
+// when something is missing. Through the program itself.
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/json.h"
+#include "tests/integration/run_program.h"
+
+namespace lacuna::tests {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+std::vector<std::string> fields(const std::string& line, char separator = ',') {
+  std::vector<std::string> parts;
+  std::istringstream stream(line);
+  for (std::string part; std::getline(stream, part, separator);) parts.push_back(part);
+  return parts;
+}
+
+// A cohort of eight tiny cases and a narrow network after three steps.
+class TrainedModel : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    scratch_ = new Scratch;
+    must("phantom --out " + path("raw") + " --cases 8 --size 32,32,32 --quiet");
+    must("ingest --in " + path("raw") + " --out " + path("cache") + " --quiet");
+    const Json run = {{"method", "mckd"},
+                      {"data", {{"cache", path("cache")}, {"patch", {32, 32, 32}}}},
+                      {"model", {{"width", 0.0625}}},
+                      {"train", {{"steps", 3}, {"batch", 1}}},
+                      {"validate", {{"every", 0}}}};
+    std::ofstream(path("run.json")) << run;
+    must("train " + path("run.json") + " --out " + path("run"));
+  }
+
+  static void TearDownTestSuite() { delete scratch_; }
+
+  static std::string path(const std::string& name) { return scratch_->text(name); }
+  static ProgramResult must(const std::string& arguments) {
+    auto result = run_program(arguments);
+    EXPECT_EQ(result.code, 0) << arguments << "\n" << result.err;
+    return result;
+  }
+
+  static inline Scratch* scratch_ = nullptr;  // made once: the tests only read what is in it
+};
+
+TEST_F(TrainedModel, GivesEqualScoresThroughEvalAndThroughItsMaskFiles) {
+  const Json summary =
+      Json::parse(must("eval " + path("run") +
+                       " --part test --subsets FLAIR+T2,all --hd95 pooled --json --quiet")
+                      .out);
+  EXPECT_EQ(summary["subsets"].size(), 2u);
+  EXPECT_EQ(summary["hd95_definition"], "pooled");
+  must("predict " + path("run") + " --in " + path("raw") + " --out " + path("masks") +
+       " --subset FLAIR+T2 --quiet");
+
+  std::ifstream table(path("run/eval/fold0-test/cases.csv"));
+  std::string line;
+  std::getline(table, line);
+  EXPECT_THAT(line, StartsWith("case,institution,subset,region,dice,hd95_mm"));
+  std::map<std::string, Json> scores;  // metrics of each case
+  int compared = 0;
+  while (std::getline(table, line)) {
+    const auto row = fields(line);
+    if (row[2] != "FLAIR+T2") continue;
+    if (!scores.contains(row[0])) {
+      fs::path truth;
+      for (const auto& file : fs::recursive_directory_iterator(path("raw"))) {
+        const auto name = file.path().filename().string();
+        if (name == row[0] + "_seg.nii.gz" || name == row[0] + "-seg.nii.gz") truth = file.path();
+      }
+      scores[row[0]] = Json::parse(must("metrics --pred " + path("masks/" + row[0] + ".nii.gz") +
+                                        " --truth " + truth.string() + " --hd95 pooled --json")
+                                       .out);
+    }
+    const Json& region = scores[row[0]]["regions"][row[3]];
+    EXPECT_DOUBLE_EQ(region["dice"].get<double>(), std::stod(row[4])) << line;
+    EXPECT_DOUBLE_EQ(region["hd95"].get<double>(), std::stod(row[5])) << line;
+    ++compared;
+  }
+  EXPECT_GT(compared, 0);
+  EXPECT_EQ(compared % 3, 0);
+}
+
+TEST_F(TrainedModel, IsComparedWithAnotherEvaluationByPairedTests) {
+  const std::string eval =
+      "eval " + path("run") + " --part train --subsets T1,all --no-hd95 --quiet";
+  must(eval + " --out " + path("one"));
+  must(eval + " --out " + path("two") + " --against " + path("one"));
+  const auto lines = fields(read_text(path("two/comparison.csv")), '\n');
+  ASSERT_EQ(lines.size(), 3u);
+  EXPECT_THAT(lines[1], StartsWith("T1,"));
+  // The same model on the same cases: no pair differs.
+  const auto row = fields(lines[2]);
+  EXPECT_EQ(row[4], "0");
+  EXPECT_EQ(row[5], "1");
+}
+
+TEST_F(TrainedModel, PredictsTheOtherCasesWhenOneIsBad) {
+  fs::copy(path("raw"), path("bad"), fs::copy_options::recursive);
+  std::vector<fs::path> flair;
+  for (const auto& file : fs::recursive_directory_iterator(path("bad"))) {
+    const auto name = file.path().filename().string();
+    if (name.ends_with("_flair.nii.gz") || name.ends_with("-t2f.nii.gz")) flair.push_back(file);
+  }
+  ASSERT_EQ(flair.size(), 8u);
+  std::sort(flair.begin(), flair.end());
+  fs::resize_file(flair[0], fs::file_size(flair[0]) / 2);
+  fs::remove(flair[1]);
+  const auto result = run_program("predict " + path("run") + " --in " + path("bad") + " --out " +
+                                  path("bad-masks"));
+  EXPECT_EQ(result.code, 1);
+  EXPECT_THAT(result.err, HasSubstr(flair[0].filename().string()));
+  EXPECT_THAT(result.out, HasSubstr("from T1+T1c+T2"));
+  EXPECT_EQ(std::distance(fs::directory_iterator(path("bad-masks")), fs::directory_iterator()), 7);
+}
+
+TEST_F(TrainedModel, RefusesUnknownPartsSubsetsAndDirectories) {
+  const auto part = run_program("eval " + path("run") + " --part exam");
+  EXPECT_EQ(part.code, 2);
+  EXPECT_THAT(part.err, HasSubstr("exam"));
+  const auto subset = run_program("eval " + path("run") + " --subsets T7");
+  EXPECT_EQ(subset.code, 2);
+  EXPECT_THAT(subset.err, HasSubstr("unknown modality \"T7\""));
+  const auto model = run_program("eval " + path("nowhere"));
+  EXPECT_EQ(model.code, 1);
+  EXPECT_THAT(model.err, HasSubstr("nowhere"));
+}
+
+}  // namespace
+}  // namespace lacuna::tests
