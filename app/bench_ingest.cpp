@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "app/bench.h"
-#include "app/reuse_memory.h"
 #include "app/temporary_folder.h"
 #include "base/random.h"
 #include "data/ingest.h"
@@ -73,7 +72,6 @@ void make_source(const std::filesystem::path& folder) {
 }  // namespace
 
 Json run_ingest(const BenchOptions& options) {
-  reuse_freed_memory();
   const TemporaryFolder folder;
   data::IngestOptions ingest;
   ingest.input = options.data;

@@ -4,7 +4,6 @@
 #include <fmt/core.h>
 
 #include "app/command.h"
-#include "app/reuse_memory.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "data/ingest.h"
@@ -56,7 +55,6 @@ void print(const data::IngestReport& report) {
 }
 
 void run(const Arguments& arguments, ExitCode& code) {
-  reuse_freed_memory();
   data::IngestOptions options = arguments.options;
   if (!arguments.splits_file.empty()) options.splits_file = arguments.splits_file;
   options.progress = progress_style(arguments.quiet);
