@@ -82,7 +82,7 @@ void check_input(const at::Tensor& input, int modalities) {
   }
 }
 
-// The phases to run: the one asked for, or every phase of the last stage in turn.
+// The phases to run: the one asked for, or every phase of the last stage that takes training cases.
 std::vector<std::string> phases_of(const methods::Method& method, const std::string& wanted) {
   if (!wanted.empty()) return {wanted};
   std::vector<std::string> names;
@@ -172,7 +172,8 @@ void add_forward(CLI::App& program, ExitCode&) {
   command->add_option("--label", arguments->label,
                       "safetensors with tensor label (N, D, H, W), or fill:SEED: prints losses and "
                       "gradient norms as JSON");
-  command->add_option("--phase", arguments->phase, "Phase whose loss is computed (default: all)");
+  command->add_option("--phase", arguments->phase,
+                      "Phase whose loss is computed (default: all but meta phases)");
   command->add_option("--epoch", arguments->epoch, "Epoch, for ramps")->capture_default_str();
   command->add_option("--width", arguments->width, "Factor on channels")->capture_default_str();
   command->add_flag("--double", arguments->wide, "Compute in float64");

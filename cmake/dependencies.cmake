@@ -1,5 +1,6 @@
 # Libraries: Debian packages, and LibTorch from the private Python environment made by tools/setup.
 find_package(Threads REQUIRED)
+find_package(Boost 1.74 REQUIRED)  # headers only: Asio and Beast
 find_package(fmt REQUIRED)
 find_package(spdlog REQUIRED)
 find_package(nlohmann_json REQUIRED)

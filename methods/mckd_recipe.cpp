@@ -1,4 +1,5 @@
 // How MCKD makes training samples and segmentations, and what it says about itself.
+#include "data/augmentation.h"
 #include "methods/mckd.h"
 
 namespace lacuna::methods {
@@ -14,19 +15,8 @@ data::DataRecipe MckdMethod::recipe() const {
   recipe.crop.margin = {0, 15, 10};
   recipe.crop.scale_probability = 0.5;
   recipe.crop.scale = {0.9, 1.1};
-  data::AugmentationRecipe& augmentation = recipe.augmentation;
-  augmentation.elastic_probability = 0.2;
-  augmentation.rotation_probability = 0.2;
-  augmentation.zoom_probability = 0.2;
-  augmentation.cubic = options_.official;  // linear is close, and several times faster
-  augmentation.noise_probability = 0.1;
-  augmentation.blur_probability = 0.2;
-  augmentation.gain_probability = 0.15;
-  augmentation.offset_probability = 0.15;
-  augmentation.contrast_probability = 0.15;
-  augmentation.low_resolution_probability = 0.25;
-  augmentation.gamma_probability = 0.15;
-  augmentation.mirror_probability = {0.5, 0.5, 0.5};
+  recipe.augmentation = data::heavy_augmentation();
+  recipe.augmentation.cubic = options_.official;  // linear is close, and several times faster
   return recipe;
 }
 

@@ -12,6 +12,9 @@
 
 #include "base/error.h"
 #include "base/file_system.h"
+#include "base/json.h"
+#include "base/pulse.h"
+#include "comm/communicator.h"
 #include "data/cohort.h"
 #include "methods/method.h"
 #include "worker/run_config.h"
@@ -25,8 +28,15 @@ struct TrainingResult {
 };
 
 struct TrainingHooks {
-  std::function<bool()> stop_requested;  // polled at step boundaries; SIGUSR2/SIGTERM set it
-  bool progress = true;                  // progress line on a terminal, plain lines otherwise
+  std::function<bool()> stop_requested;        // polled at step boundaries; SIGUSR2/SIGTERM set it
+  bool progress = true;                        // progress line on a terminal, plain lines otherwise
+  std::function<bool()> checkpoint_requested;  // polled at step boundaries; true once per request
+  // Rank 0 tells what happened: kind "plan" (once: steps, stages, method, ...), "metrics" (each
+  // line of metrics.jsonl), "event" (each line of events.jsonl). Called by the training thread;
+  // returns at once.
+  std::function<void(const std::string& kind, const Json& what)> publish;
+  comm::Communicator* ranks = nullptr;  // null: this process alone
+  Pulse* pulse = nullptr;               // null: nobody watches
   // Seams. Empty or null: the method of the registry, the real file system for checkpoints.
   std::function<std::unique_ptr<methods::Method>(const data::Cohort&)> make_method;
   FileSystem* checkpoint_files = nullptr;
