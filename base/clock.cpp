@@ -1,6 +1,9 @@
 #include "base/clock.h"
 
 #include <chrono>
+#include <ctime>
+
+#include <fmt/chrono.h>
 
 namespace lacuna {
 namespace {
@@ -22,6 +25,10 @@ class RealClock final : public Clock {
 const Clock& steady_clock() {
   static const RealClock instance;
   return instance;
+}
+
+std::string utc_text(double unix_seconds) {
+  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(static_cast<std::time_t>(unix_seconds)));
 }
 
 }  // namespace lacuna

@@ -2,6 +2,8 @@
 // Real implementation: steady_clock(). Thread-safe.
 #pragma once
 
+#include <string>
+
 namespace lacuna {
 
 class Clock {
@@ -15,5 +17,8 @@ class Clock {
 
 // The process-wide real clock. Not owned by the caller.
 const Clock& steady_clock();
+
+// Seconds since 1970 as files of a run hold times: "2026-11-21T04:38:37Z".
+std::string utc_text(double unix_seconds);
 
 }  // namespace lacuna

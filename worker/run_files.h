@@ -8,8 +8,8 @@
 #include <string>
 
 #include "base/json.h"
+#include "base/json_lines.h"
 #include "base/lease.h"
-#include "worker/json_lines.h"
 #include "worker/run_config.h"
 
 namespace lacuna::worker {

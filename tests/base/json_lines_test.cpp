@@ -1,4 +1,4 @@
-#include "worker/json_lines.h"
+#include "base/json_lines.h"
 
 #include <fstream>
 
@@ -7,7 +7,7 @@
 
 #include "tests/base/temporary_directory.h"
 
-namespace lacuna::worker {
+namespace lacuna {
 namespace {
 
 using ::testing::ElementsAre;
@@ -51,4 +51,4 @@ TEST(JsonLines, AFullDiskStopsNothing) {
 }
 
 }  // namespace
-}  // namespace lacuna::worker
+}  // namespace lacuna

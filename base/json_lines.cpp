@@ -1,4 +1,4 @@
-#include "worker/json_lines.h"
+#include "base/json_lines.h"
 
 #include <cerrno>
 #include <cstring>
@@ -12,7 +12,7 @@
 #include "base/file_system.h"
 #include "base/log.h"
 
-namespace lacuna::worker {
+namespace lacuna {
 namespace {
 
 // Whether a line is whole and not past `last_step`.
@@ -63,4 +63,4 @@ void JsonLines::append(const Json& line) {
 
 void JsonLines::sync() { ::fsync(file_); }
 
-}  // namespace lacuna::worker
+}  // namespace lacuna

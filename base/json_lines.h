@@ -10,7 +10,7 @@
 
 #include "base/json.h"
 
-namespace lacuna::worker {
+namespace lacuna {
 
 class JsonLines {
  public:
@@ -30,4 +30,4 @@ class JsonLines {
   bool torn_ = false, warned_ = false;
 };
 
-}  // namespace lacuna::worker
+}  // namespace lacuna

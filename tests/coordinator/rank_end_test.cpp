@@ -1,0 +1,35 @@
+#include "coordinator/rank_end.h"
+
+#include <gtest/gtest.h>
+
+namespace lacuna::coordinator {
+namespace {
+
+std::string told(const std::string& text) {
+  const auto end = find_rank_end(text);
+  return end ? describe(*end) : "nothing";
+}
+
+// Texts as Open MPI 4.1.4 and SLURM 22.05 print them.
+TEST(RankEnd, ReadsTheReportsOfMpirun) {
+  EXPECT_EQ(told("mpirun noticed that process rank 1 with PID 0 on node vm exited on signal 9 "
+                 "(Killed).\n"),
+            "rank 1 on vm was killed by signal 9 (Killed)");
+  EXPECT_EQ(told("The first process to do so was:\n\n  Process name: [[25152,1],3]\n"
+                 "  Exit code:    76\n-----\n"),
+            "rank 3 ended with exit code 76");
+}
+
+TEST(RankEnd, ReadsTheReportsOfSrun) {
+  EXPECT_EQ(told("srun: error: n2: task 1: Exited with exit code 76\n"),
+            "rank 1 on n2 ended with exit code 76");
+  EXPECT_EQ(told("srun: error: n1: task 0: Killed\n"),
+            "rank 0 on n1 was killed by signal 9 (Killed)");
+}
+
+TEST(RankEnd, OtherTextSaysNothing) {
+  EXPECT_EQ(told("info: rank 1 ended\nExit code: 3\n"), "nothing");
+}
+
+}  // namespace
+}  // namespace lacuna::coordinator
