@@ -8,7 +8,7 @@
 
 #include "base/hash.h"
 #include "base/log.h"
-#include "coordinator/rank_end.h"
+#include "coordinator/rank_report.h"
 
 namespace lacuna::coordinator {
 namespace {
@@ -19,7 +19,7 @@ constexpr int kLossesWithoutProgress = 2;
 constexpr std::size_t kKeptText = 1 << 14;  // of the launcher's messages: its report comes last
 
 std::string reason_of(int code, const std::string& text, const std::string& launcher) {
-  if (const auto end = find_rank_end(text)) return describe(*end);
+  if (const auto report = find_rank_report(text)) return describe(*report);
   if (code <= 128) return fmt::format("{} ended with exit code {}", launcher, code);
   return fmt::format("{} was killed by signal {} ({}), or told so of a rank", launcher, code - 128,
                      strsignal(code - 128));
@@ -98,7 +98,7 @@ Supervisor::Ending Supervisor::attempt() {
   }
   pass_on();
   return {*code, reason_of(*code, text, Path(options.command.front()).filename().string()),
-          find_rank_end(text).has_value()};
+          find_rank_report(text).has_value()};
 }
 
 // Always SIGUSR2: mpirun hands it on to every rank, whereas SIGTERM makes it kill them. Sent again

@@ -1,4 +1,4 @@
-#include "coordinator/rank_end.h"
+#include "coordinator/rank_report.h"
 
 #include <cstring>
 #include <regex>
@@ -16,7 +16,7 @@ std::optional<std::smatch> last_match(const std::string& text, const std::regex&
 
 }  // namespace
 
-std::optional<RankEnd> find_rank_end(const std::string& text) {
+std::optional<RankReport> find_rank_report(const std::string& text) {
   // Open MPI 4: two texts. The second pads and breaks its lines.
   static const std::regex signalled(
       R"(process rank (\d+) with PID \d+ on node (\S+) exited on signal (\d+))");
@@ -24,24 +24,26 @@ std::optional<RankEnd> find_rank_end(const std::string& text) {
   // SLURM: "srun: error: n2: task 1: Exited with exit code 76", "...: task 1: Killed".
   static const std::regex task(R"(error: (\S+): task (\d+): (Exited with exit code (\d+)|Killed))");
   if (const auto match = last_match(text, signalled)) {
-    return RankEnd{std::stoi((*match)[1]), (*match)[2], std::stoi((*match)[3]), 0};
+    return RankReport{std::stoi((*match)[1]), (*match)[2], std::stoi((*match)[3]), 0};
   }
   if (const auto match = last_match(text, exited)) {
-    return RankEnd{std::stoi((*match)[1]), "", 0, std::stoi((*match)[2])};
+    return RankReport{std::stoi((*match)[1]), "", 0, std::stoi((*match)[2])};
   }
   if (const auto match = last_match(text, task)) {
     const bool killed = !(*match)[4].matched;
-    return RankEnd{std::stoi((*match)[2]), (*match)[1], killed ? 9 : 0,
-                   killed ? 0 : std::stoi((*match)[4])};
+    return RankReport{std::stoi((*match)[2]), (*match)[1], killed ? 9 : 0,
+                      killed ? 0 : std::stoi((*match)[4])};
   }
   return std::nullopt;
 }
 
-std::string describe(const RankEnd& end) {
-  const std::string who = end.host.empty() ? fmt::format("rank {}", end.rank)
-                                           : fmt::format("rank {} on {}", end.rank, end.host);
-  if (end.signal == 0) return fmt::format("{} ended with exit code {}", who, end.code);
-  return fmt::format("{} was killed by signal {} ({})", who, end.signal, strsignal(end.signal));
+std::string describe(const RankReport& report) {
+  const std::string who = report.host.empty()
+                              ? fmt::format("rank {}", report.rank)
+                              : fmt::format("rank {} on {}", report.rank, report.host);
+  if (report.signal == 0) return fmt::format("{} ended with exit code {}", who, report.code);
+  return fmt::format("{} was killed by signal {} ({})", who, report.signal,
+                     strsignal(report.signal));
 }
 
 }  // namespace lacuna::coordinator

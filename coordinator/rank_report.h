@@ -6,7 +6,7 @@
 
 namespace lacuna::coordinator {
 
-struct RankEnd {
+struct RankReport {
   int rank = 0;
   std::string host;  // empty when it is not told
   int signal = 0;    // that ended it, or 0
@@ -14,9 +14,9 @@ struct RankEnd {
 };
 
 // The last such report in `text` (standard error of the launcher); nothing when there is none.
-std::optional<RankEnd> find_rank_end(const std::string& text);
+std::optional<RankReport> find_rank_report(const std::string& text);
 
 // "rank 1 on n2 was killed by signal 9 (Killed)"
-std::string describe(const RankEnd& end);
+std::string describe(const RankReport& report);
 
 }  // namespace lacuna::coordinator

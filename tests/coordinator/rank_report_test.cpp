@@ -1,4 +1,4 @@
-#include "coordinator/rank_end.h"
+#include "coordinator/rank_report.h"
 
 #include <gtest/gtest.h>
 
@@ -6,12 +6,12 @@ namespace lacuna::coordinator {
 namespace {
 
 std::string told(const std::string& text) {
-  const auto end = find_rank_end(text);
+  const auto end = find_rank_report(text);
   return end ? describe(*end) : "nothing";
 }
 
 // Texts as Open MPI 4.1.4 and SLURM 22.05 print them.
-TEST(RankEnd, ReadsTheReportsOfMpirun) {
+TEST(RankReport, ReadsTheReportsOfMpirun) {
   EXPECT_EQ(told("mpirun noticed that process rank 1 with PID 0 on node vm exited on signal 9 "
                  "(Killed).\n"),
             "rank 1 on vm was killed by signal 9 (Killed)");
@@ -20,14 +20,14 @@ TEST(RankEnd, ReadsTheReportsOfMpirun) {
             "rank 3 ended with exit code 76");
 }
 
-TEST(RankEnd, ReadsTheReportsOfSrun) {
+TEST(RankReport, ReadsTheReportsOfSrun) {
   EXPECT_EQ(told("srun: error: n2: task 1: Exited with exit code 76\n"),
             "rank 1 on n2 ended with exit code 76");
   EXPECT_EQ(told("srun: error: n1: task 0: Killed\n"),
             "rank 0 on n1 was killed by signal 9 (Killed)");
 }
 
-TEST(RankEnd, OtherTextSaysNothing) {
+TEST(RankReport, OtherTextSaysNothing) {
   EXPECT_EQ(told("info: rank 1 ended\nExit code: 3\n"), "nothing");
 }
 
