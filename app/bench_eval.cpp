@@ -4,7 +4,8 @@
 // The case is a random volume of two windows; bench/peers/eval.py makes one
 // forward pass per subset and window instead.
 #include <ATen/Parallel.h>
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "app/bench.h"
 #include "evaluation/sliding_window.h"

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "app/bench.h"
-#include "app/temporary_folder.h"
 #include "base/random.h"
+#include "base/temporary_directory.h"
 #include "data/ingest.h"
 #include "data/nifti.h"
 
@@ -72,7 +72,7 @@ void make_source(const std::filesystem::path& folder) {
 }  // namespace
 
 Json run_ingest(const BenchOptions& options) {
-  const TemporaryFolder folder;
+  const TemporaryDirectory folder;
   data::IngestOptions ingest;
   ingest.input = options.data;
   if (options.data.empty()) {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "app/bench.h"
-#include "app/temporary_folder.h"
+#include "base/temporary_directory.h"
 #include "data/augmentation.h"
 #include "data/case_writer.h"
 #include "data/loader.h"
@@ -106,7 +106,7 @@ Json measure_loader(const std::string& name, const data::Cohort& cohort,
 }  // namespace
 
 Json run_loader(const BenchOptions& options) {
-  const TemporaryFolder folder;
+  const TemporaryDirectory folder;
   const data::Cohort cohort =
       options.data.empty() ? make_cohort(folder.path()) : data::open_cohort(options.data);
   Json entries = Json::array();

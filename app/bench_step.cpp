@@ -1,8 +1,7 @@
 // lacuna bench step: a training step of a method as the trainer does it, on random images.
-#include <chrono>
 
 #include <ATen/ATen.h>
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 #include "app/bench.h"
 #include "base/error.h"

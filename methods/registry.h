@@ -35,6 +35,8 @@ struct MethodEntry {
   // {"train": {"steps": 115000, "batch": 2}}.
   std::string run_defaults;
   std::unique_ptr<Method> (*make)(const MethodSettings& settings);
+  // Memory layout auto on a CPU in fp32: true where `lacuna bench step` shows it to be faster.
+  bool channels_last_on_cpu = false;
 };
 
 // Throws ConfigError naming the nearest method.

@@ -163,6 +163,7 @@ const MethodEntry& unet_entry() {
       .make = [](const MethodSettings& settings) -> std::unique_ptr<Method> {
         return std::make_unique<UnetMethod>(settings);
       },
+      .channels_last_on_cpu = true,
   };
   return entry;
 }

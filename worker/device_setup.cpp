@@ -3,10 +3,12 @@
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <sys/resource.h>
-#include <torch/torch.h>
+#include <torch/cuda.h>
+#include <torch/utils.h>
 
 #include "base/error.h"
 #include "base/random.h"
+#include "methods/registry.h"
 
 namespace lacuna::worker {
 
@@ -29,8 +31,11 @@ Placement set_up_device(const RunConfig& config) {
   }
   Placement placement;
   if (config.device != "cpu" && has_cuda) placement.device = at::Device(at::kCUDA, 0);
-  const bool last =
-      config.layout == "channels_last" || (config.layout == "auto" && config.precision == "bf16");
+  bool last = config.layout == "channels_last";
+  if (config.layout == "auto") {
+    last = config.precision == "bf16" ||
+           (placement.device.is_cpu() && methods::find_method(config.method).channels_last_on_cpu);
+  }
   if (last) placement.layout = at::MemoryFormat::ChannelsLast3d;
   return placement;
 }

@@ -1,6 +1,6 @@
 #include "worker/ema.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace lacuna::worker {
 

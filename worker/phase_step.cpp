@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include <ATen/autocast_mode.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "worker/schedule.h"
 

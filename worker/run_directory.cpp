@@ -2,7 +2,7 @@
 
 #include <optional>
 
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 #include "base/error.h"
 #include "base/log.h"

@@ -68,7 +68,8 @@ std::vector<Option> train_options() {
           "steps", 1, 1e6),
       word("train.device", "\"auto\"", {"auto", "cpu", "cuda"}, "Where to compute."),
       word("train.layout", "\"auto\"", {"auto", "contiguous", "channels_last"},
-           "Memory layout of images and convolution weights; auto: channels_last for bf16."),
+           "Memory layout of images and convolution weights; auto: channels_last for bf16, and "
+           "on a CPU for methods that are faster so."),
       key("train.threads", Type::kInteger, "0", "Threads of tensor operations; 0: one per core.",
           "threads", 0, 1024),
   };

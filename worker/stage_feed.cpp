@@ -1,6 +1,6 @@
 #include "worker/stage_feed.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "base/error.h"
 

@@ -4,7 +4,7 @@
 #include <cstring>
 
 #include <fmt/ranges.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "base/error.h"
 #include "base/tensor_file.h"

@@ -3,7 +3,7 @@
 #include <chrono>
 #include <optional>
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "base/log.h"
 #include "base/progress.h"

@@ -2,7 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "base/json.h"
-#include "tests/app/program.h"
+#include "tests/run_program.h"
 
 namespace lacuna {
 namespace {
@@ -13,8 +13,8 @@ TEST(DoctorCommand, PrintsFindingsAsJsonWithItsExitCode) {
   const TemporaryDirectory directory;
   const auto result =
       run_program(fmt::format("doctor --json --dir '{}'", directory.path().string()));
-  const Json json = Json::parse(result.output);
-  EXPECT_EQ(result.code, json["ok"].get<bool>() ? 0 : 1) << result.output;
+  const Json json = Json::parse(result.out);
+  EXPECT_EQ(result.code, json["ok"].get<bool>() ? 0 : 1) << result.out;
   std::string names;
   for (const Json& finding : json["findings"]) {
     names += finding["name"].get<std::string>() + ";";
@@ -33,8 +33,8 @@ TEST(DoctorCommand, EndsWithOneWhenTheDirectoryCannotBeWritten) {
   const auto result =
       run_program(fmt::format("doctor --dir '{}'", (directory / "absent").string()));
   EXPECT_EQ(result.code, 1);
-  EXPECT_THAT(result.output, HasSubstr("BAD  durable write"));
-  EXPECT_THAT(result.output, HasSubstr("-> "));
+  EXPECT_THAT(result.out, HasSubstr("BAD  durable write"));
+  EXPECT_THAT(result.out, HasSubstr("-> "));
 }
 
 TEST(DoctorCommand, NamesACacheThatCannotBeRead) {
@@ -42,7 +42,7 @@ TEST(DoctorCommand, NamesACacheThatCannotBeRead) {
   const auto result =
       run_program(fmt::format("doctor --dir '{0}' --data '{0}/cache'", directory.path().string()));
   EXPECT_EQ(result.code, 1);
-  EXPECT_THAT(result.output, HasSubstr(directory.path().string() + "/cache"));
+  EXPECT_THAT(result.out, HasSubstr(directory.path().string() + "/cache"));
 }
 
 }  // namespace

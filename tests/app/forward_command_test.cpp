@@ -8,7 +8,7 @@
 
 #include "base/json.h"
 #include "base/tensor_file.h"
-#include "tests/app/program.h"
+#include "tests/run_program.h"
 
 namespace lacuna {
 namespace {
@@ -43,8 +43,8 @@ TEST(ForwardCommand, WritesThePublishedLogits) {
   const auto path = directory / "y.safetensors";
   const auto result =
       run_program(fmt::format("{} --available T1c+T2 --out '{}'", kFilled, path.string()));
-  ASSERT_EQ(result.code, 0) << result.error;
-  EXPECT_EQ(result.output, "");
+  ASSERT_EQ(result.code, 0) << result.err;
+  EXPECT_EQ(result.out, "");
   const TensorFile file(path), vectors(parity("mckd.safetensors"));
   const TensorView* output = file.find("output");
   ASSERT_NE(output, nullptr);
@@ -76,8 +76,8 @@ TEST(ForwardCommand, PrintsThePublishedLossesAndGradientNormsOfTheMetaPhase) {
   const TemporaryDirectory directory;
   const auto result = run_program(fmt::format("{} --label fill:1 --phase meta --out '{}'", kFilled,
                                               (directory / "y.safetensors").string()));
-  ASSERT_EQ(result.code, 0) << result.error;
-  const Json json = Json::parse(result.output), example = published("meta/all");
+  ASSERT_EQ(result.code, 0) << result.err;
+  const Json json = Json::parse(result.out), example = published("meta/all");
   EXPECT_EQ(json["phase"], "meta");
   for (const auto& [name, value] : example["losses"].items()) {
     EXPECT_NEAR(json["losses"][name].get<double>(), value.get<double>(), 1e-3) << name;
@@ -94,8 +94,8 @@ TEST(ForwardCommand, WithoutAPhaseTakesTheTrainingPhase) {
   const TemporaryDirectory directory;
   const auto result = run_program(fmt::format("{} --label fill:1 --double --samples 2 --out '{}'",
                                               kNarrow, (directory / "y.safetensors").string()));
-  ASSERT_EQ(result.code, 0) << result.error;
-  const Json json = Json::parse(result.output);
+  ASSERT_EQ(result.code, 0) << result.err;
+  const Json json = Json::parse(result.out);
   EXPECT_EQ(json["phase"], "train");
   const Json& losses = json["losses"];
   EXPECT_NEAR(
@@ -114,7 +114,7 @@ TEST(ForwardCommand, SaysWhatIsWrong) {
   const auto expect = [&](const std::string& arguments, int code, const char* text) {
     const auto result = run_program(arguments + out);
     EXPECT_EQ(result.code, code) << arguments;
-    EXPECT_THAT(result.error, HasSubstr(text)) << arguments;
+    EXPECT_THAT(result.err, HasSubstr(text)) << arguments;
   };
   const std::string narrow = kNarrow;
   expect(narrow + "--label fill:1 --phase metta", 2, "this method has: meta, train");
@@ -136,7 +136,7 @@ TEST(ForwardCommand, RefusesLabelsOfAnotherNumbering) {
   const auto result = run_program(fmt::format("{} --label '{}' --out '{}'", kNarrow, label.string(),
                                               (directory / "y.safetensors").string()));
   EXPECT_EQ(result.code, 2);
-  EXPECT_THAT(result.error, HasSubstr("the label holds 4"));
+  EXPECT_THAT(result.err, HasSubstr("the label holds 4"));
 }
 
 }  // namespace

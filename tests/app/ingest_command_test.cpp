@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #include "base/json.h"
-#include "tests/app/program.h"
 #include "tests/base/python.h"
+#include "tests/run_program.h"
 
 namespace lacuna {
 namespace {
@@ -58,9 +58,9 @@ class IngestCommand : public ::testing::Test {
 TEST_F(IngestCommand, KeepsGoodCasesAndExitsWithOneNamingTheRefused) {
   const auto result = run_program(arguments("cache"));
   EXPECT_EQ(result.code, 1);
-  EXPECT_THAT(result.error, HasSubstr("BraTS2021_00011 refused"));
-  EXPECT_THAT(result.error, HasSubstr("no file for T2 (BraTS2021_00011_t2.nii.gz)"));
-  const Json report = Json::parse(result.output);
+  EXPECT_THAT(result.err, HasSubstr("BraTS2021_00011 refused"));
+  EXPECT_THAT(result.err, HasSubstr("no file for T2 (BraTS2021_00011_t2.nii.gz)"));
+  const Json report = Json::parse(result.out);
   EXPECT_EQ(report["made"], 11);
   EXPECT_EQ(report["refused"][0]["id"], "BraTS2021_00011");
   EXPECT_EQ(run_program("ingest --in /nonexistent --out x").code, 1);
@@ -84,20 +84,20 @@ TEST_F(IngestCommand, GoesOnAfterAKill) {
   const std::size_t before = finished_cases();
   ASSERT_GE(before, 3u);
   const auto resumed = run_program(command);
-  ASSERT_EQ(resumed.code, 0) << resumed.error;
-  const Json report = Json::parse(resumed.output);
+  ASSERT_EQ(resumed.code, 0) << resumed.err;
+  const Json report = Json::parse(resumed.out);
   EXPECT_EQ(report["kept"], before);
   EXPECT_EQ(report["cases"], 12);
   const auto clean = run_program(arguments("clean") + " --allow-missing");
-  EXPECT_EQ(Json::parse(clean.output)["fingerprint"], report["fingerprint"]);
+  EXPECT_EQ(Json::parse(clean.out)["fingerprint"], report["fingerprint"]);
 }
 
 TEST_F(IngestCommand, InspectFindsAFlippedByte) {
   ASSERT_EQ(run_program(arguments("cache") + " --allow-missing").code, 0);
   const std::string cache = (directory_ / "cache").string();
   const auto whole = run_program("inspect '" + cache + "' --verify --json");
-  EXPECT_EQ(whole.code, 0) << whole.error;
-  const Json found = Json::parse(whole.output);
+  EXPECT_EQ(whole.code, 0) << whole.err;
+  const Json found = Json::parse(whole.out);
   EXPECT_EQ(found["kind"], "cache");
   EXPECT_EQ(found["available"]["FLAIR+T1+T1c"], 1);
   EXPECT_EQ(found["labelled"], 12);
@@ -111,13 +111,13 @@ TEST_F(IngestCommand, InspectFindsAFlippedByte) {
   file.close();
   const auto damaged = run_program("inspect '" + cache + "' --verify");
   EXPECT_EQ(damaged.code, 1);
-  EXPECT_THAT(damaged.error, HasSubstr("BraTS2021_00003.h5: data set image is damaged"));
+  EXPECT_THAT(damaged.err, HasSubstr("BraTS2021_00003.h5: data set image is damaged"));
   EXPECT_EQ(run_program("inspect '" + path + "'").code, 1);
 }
 
 TEST_F(IngestCommand, InspectExplainsNiftiCasesAndCheckpoints) {
   const std::string image = directory_ / "in/BraTS2021_00000/BraTS2021_00000_seg.nii.gz";
-  const Json nifti = Json::parse(run_program("inspect '" + image + "' --json").output);
+  const Json nifti = Json::parse(run_program("inspect '" + image + "' --json").out);
   EXPECT_EQ(nifti["kind"], "nifti");
   EXPECT_EQ(nifti["size_ijk"], Json({40, 44, 36}));
   EXPECT_EQ(nifti["voxels_per_value"].size(), 3u);
@@ -135,7 +135,7 @@ TEST_F(IngestCommand, InspectExplainsNiftiCasesAndCheckpoints) {
   EXPECT_EQ(manifest("9555e8555c62dcfd").code, 0);
   const auto damaged = manifest("0555e8555c62dcfd");
   EXPECT_EQ(damaged.code, 1);
-  EXPECT_THAT(damaged.error, HasSubstr("model.safetensors: does not match its checksum"));
+  EXPECT_THAT(damaged.err, HasSubstr("model.safetensors: does not match its checksum"));
   EXPECT_EQ(run_program("inspect '" + directory_.path().string() + "'").code, 1);
 }
 

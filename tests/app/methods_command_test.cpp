@@ -2,7 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "base/json.h"
-#include "tests/app/program.h"
+#include "tests/run_program.h"
 
 namespace lacuna {
 namespace {
@@ -11,17 +11,17 @@ using ::testing::HasSubstr;
 
 TEST(MethodsCommand, ListsEveryMethod) {
   const auto result = run_program("methods --json");
-  ASSERT_EQ(result.code, 0) << result.error;
+  ASSERT_EQ(result.code, 0) << result.err;
   std::vector<std::string> names;
-  for (const Json& method : Json::parse(result.output)) names.push_back(method["name"]);
+  for (const Json& method : Json::parse(result.out)) names.push_back(method["name"]);
   EXPECT_THAT(names, ::testing::IsSupersetOf({"mckd", "unet"}));
-  EXPECT_THAT(run_program("methods").output, HasSubstr("mckd"));
+  EXPECT_THAT(run_program("methods").out, HasSubstr("mckd"));
 }
 
 TEST(MethodsCommand, DescribesOneInFull) {
   const auto result = run_program("methods mckd --json");
-  ASSERT_EQ(result.code, 0) << result.error;
-  const Json json = Json::parse(result.output);
+  ASSERT_EQ(result.code, 0) << result.err;
+  const Json json = Json::parse(result.out);
   EXPECT_EQ(json["parameters"]["shared_enc"], 35127872);  // the card's counts
   EXPECT_EQ(json["parameters"]["shared_dec"], 8528800);
   EXPECT_EQ(json["parameters"]["kd_weights"], 4);
@@ -32,7 +32,7 @@ TEST(MethodsCommand, DescribesOneInFull) {
   EXPECT_EQ(json["stages"][1]["phases"][1]["period"], 500);
   EXPECT_EQ(json["extent_multiple"], (Json{16, 32, 32}));
   EXPECT_THAT(json["source"].get<std::string>(), HasSubstr("2405.07155"));
-  const std::string text = run_program("methods mckd").output;
+  const std::string text = run_program("methods mckd").out;
   for (const char* part : {"35127872", "ET, WT, TC", "method_options.alpha", "every 500 steps"}) {
     EXPECT_THAT(text, HasSubstr(part));
   }
@@ -41,7 +41,7 @@ TEST(MethodsCommand, DescribesOneInFull) {
 TEST(MethodsCommand, SuggestsTheNearestName) {
   const auto result = run_program("methods mckdd");
   EXPECT_EQ(result.code, 2);
-  EXPECT_THAT(result.error, HasSubstr("did you mean \"mckd\""));
+  EXPECT_THAT(result.err, HasSubstr("did you mean \"mckd\""));
 }
 
 }  // namespace

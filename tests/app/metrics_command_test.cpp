@@ -2,8 +2,8 @@
 #include <gtest/gtest.h>
 
 #include "base/json.h"
-#include "tests/app/program.h"
 #include "tests/base/python.h"
+#include "tests/run_program.h"
 
 namespace lacuna {
 namespace {
@@ -28,8 +28,8 @@ TEST(MetricsCommand, PrintsTheDocumentedJson) {
   const auto pair =
       fmt::format("--pred '{0}/p.nii.gz' --truth '{0}/t.nii.gz'", directory.path().string());
   const auto result = run_program("metrics " + pair + " --hd95 pooled --json");
-  ASSERT_EQ(result.code, 0) << result.error;
-  const Json json = Json::parse(result.output);
+  ASSERT_EQ(result.code, 0) << result.err;
+  const Json json = Json::parse(result.out);
   EXPECT_EQ(json.size(), 3u);
   EXPECT_EQ(json["hd95_definition"], "pooled");
   EXPECT_THAT(json["empty_rule"].get<std::string>(), HasSubstr("373.13"));
@@ -39,7 +39,7 @@ TEST(MetricsCommand, PrintsTheDocumentedJson) {
     // Distances 0, 2, 4 mm one way, 0 the other: numpy.percentile([0, 0, 2, 4], 95) = 3.7.
     EXPECT_NEAR(json["regions"][region]["hd95"].get<double>(), 3.7, 1e-12);
   }
-  EXPECT_THAT(run_program("metrics " + pair).output, HasSubstr("labels of BraTS 2021"));
+  EXPECT_THAT(run_program("metrics " + pair).out, HasSubstr("labels of BraTS 2021"));
 }
 
 TEST(MetricsCommand, RefusesWhatCannotBeCompared) {
@@ -49,8 +49,8 @@ TEST(MetricsCommand, RefusesWhatCannotBeCompared) {
   const auto moved = run_program(fmt::format(
       "metrics --pred '{0}/p.nii.gz' --truth '{0}/m.nii.gz' --json", directory.path().string()));
   EXPECT_EQ(moved.code, 1);
-  EXPECT_THAT(moved.error, HasSubstr("affine differs"));
-  EXPECT_EQ(moved.output, "");
+  EXPECT_THAT(moved.err, HasSubstr("affine differs"));
+  EXPECT_EQ(moved.out, "");
   EXPECT_EQ(run_program(fmt::format("metrics --pred '{0}/p.nii.gz' --truth '{0}/t.nii.gz' "
                                     "--hd95 max",
                                     directory.path().string()))

@@ -2,7 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "base/json.h"
-#include "tests/app/program.h"
+#include "tests/run_program.h"
 
 namespace lacuna {
 namespace {
@@ -15,12 +15,12 @@ TEST(PhantomCommand, WritesACohortAndSaysSo) {
       "phantom --out '{}' --cases 2 --size 16,20,24 --json --quiet", (directory / "toy").string());
   for (const bool again : {false, true}) {
     const auto result = run_program(line);
-    ASSERT_EQ(result.code, 0) << result.error;
-    const Json report = Json::parse(result.output);
+    ASSERT_EQ(result.code, 0) << result.err;
+    const Json report = Json::parse(result.out);
     EXPECT_EQ(report["cases"], 2);
     EXPECT_EQ(report["image_files"], 8);
     EXPECT_EQ(report["was_complete"], again);
-    EXPECT_EQ(result.error, "");
+    EXPECT_EQ(result.err, "");
   }
   EXPECT_TRUE(
       std::filesystem::exists(directory / "toy/BraTS2021_00001/BraTS2021_00001_t1ce.nii.gz"));
@@ -31,10 +31,10 @@ TEST(PhantomCommand, RefusesBadUsageWithCodeTwo) {
   const std::string out = fmt::format("phantom --out '{}' ", (directory / "toy").string());
   const auto size = run_program(out + "--size 4,20,24");
   EXPECT_EQ(size.code, 2);
-  EXPECT_THAT(size.error, HasSubstr("allowed: 16 to 1024"));
+  EXPECT_THAT(size.err, HasSubstr("allowed: 16 to 1024"));
   const auto profile = run_program(out + "--profile brats2202");
   EXPECT_EQ(profile.code, 2);
-  EXPECT_THAT(profile.error, HasSubstr("Did you mean"));
+  EXPECT_THAT(profile.err, HasSubstr("Did you mean"));
   EXPECT_EQ(run_program("phantom").code, 2);
 }
 

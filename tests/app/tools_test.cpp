@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/app/program.h"
+#include "tests/run_program.h"
 
 namespace lacuna {
 namespace {
@@ -21,7 +21,7 @@ ProgramResult run_tool(const std::string& name, const std::string& arguments) {
 
 TEST(CheckLayers, PassesOnThisTree) {
   const auto result = run_tool("check-layers", "");
-  EXPECT_EQ(result.code, 0) << result.output;
+  EXPECT_EQ(result.code, 0) << result.out;
 }
 
 TEST(CheckLayers, FindsIncludesThatPointUpOrSideways) {
@@ -33,7 +33,7 @@ TEST(CheckLayers, FindsIncludesThatPointUpOrSideways) {
                                                       "#include \"base/a.h\"\n";
   const auto result = run_tool("check-layers", "'" + directory.path().string() + "'");
   EXPECT_EQ(result.code, 1);
-  EXPECT_EQ(result.output,
+  EXPECT_EQ(result.out,
             "base/a.h includes data/b.h: base is not above data\n"
             "data/b.h includes kernels/c.h: data is not above kernels\n");
 }

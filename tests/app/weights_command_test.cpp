@@ -9,7 +9,7 @@
 
 #include "base/json.h"
 #include "base/tensor_file.h"
-#include "tests/app/program.h"
+#include "tests/run_program.h"
 
 namespace lacuna {
 namespace {
@@ -24,7 +24,7 @@ struct Named {
 
 // The tensors of a narrow MCKD as `weights list` names them, each element different.
 std::vector<Named> narrow_state() {
-  std::istringstream lines(run_program("weights list mckd --width 0.0625").output);
+  std::istringstream lines(run_program("weights list mckd --width 0.0625").out);
   std::vector<Named> tensors;
   float next = 0;
   for (std::string line; std::getline(lines, line) && !line.starts_with("total");) {
@@ -78,13 +78,13 @@ TEST_F(WeightsCommand, ImportIgnoresTheUnusedAttentionAndExportReturnsTheRest) {
     published.push_back({std::string("multihead_attn.") + name, {2}, {1, 2}});
   }
   const auto imported = import(published);
-  ASSERT_EQ(imported.code, 0) << imported.error;
-  EXPECT_THAT(imported.output, HasSubstr("222 tensors read, 4 ignored"));
+  ASSERT_EQ(imported.code, 0) << imported.err;
+  EXPECT_THAT(imported.out, HasSubstr("222 tensors read, 4 ignored"));
 
   const auto out = directory_ / "out.safetensors";
   const auto exported = run_program(
       fmt::format("weights export '{}' --out '{}'", (directory_ / "run").string(), out.string()));
-  ASSERT_EQ(exported.code, 0) << exported.error;
+  ASSERT_EQ(exported.code, 0) << exported.err;
   const TensorFile file(out);
   EXPECT_EQ(file.tensors().size(), state.size());
   for (const Named& each : state) {
@@ -103,13 +103,13 @@ TEST_F(WeightsCommand, ImportNamesWhatDoesNotFit) {
   renamed[7].name = "module." + missing;
   const auto result = import(renamed);
   EXPECT_EQ(result.code, 1);
-  EXPECT_THAT(result.error, HasSubstr("1 tensors missing (" + missing + ")"));
-  EXPECT_THAT(result.error, HasSubstr("1 unexpected (module." + missing + ")"));
+  EXPECT_THAT(result.err, HasSubstr("1 tensors missing (" + missing + ")"));
+  EXPECT_THAT(result.err, HasSubstr("1 unexpected (module." + missing + ")"));
   EXPECT_FALSE(std::filesystem::exists(directory_ / "run/run.json"));
 
   auto reshaped = narrow_state();
   reshaped[0].shape = {static_cast<std::int64_t>(reshaped[0].values.size())};
-  EXPECT_THAT(import(reshaped).error, HasSubstr("Is model.width the same?"));
+  EXPECT_THAT(import(reshaped).err, HasSubstr("Is model.width the same?"));
 }
 
 }  // namespace

@@ -7,8 +7,8 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
+#include "base/temporary_directory.h"
 #include "tests/base/faulty_file_system.h"
-#include "tests/base/temporary_directory.h"
 
 namespace lacuna {
 namespace {

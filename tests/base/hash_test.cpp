@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
-#include "tests/base/temporary_directory.h"
+#include "base/temporary_directory.h"
 
 namespace lacuna {
 namespace {

@@ -5,7 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/base/temporary_directory.h"
+#include "base/temporary_directory.h"
 
 namespace lacuna {
 namespace {

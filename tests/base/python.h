@@ -8,7 +8,7 @@
 
 #include <fmt/format.h>
 
-#include "tests/base/temporary_directory.h"
+#include "base/temporary_directory.h"
 
 namespace lacuna {
 

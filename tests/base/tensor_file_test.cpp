@@ -8,8 +8,8 @@
 
 #include "base/error.h"
 #include "base/random.h"
+#include "base/temporary_directory.h"
 #include "tests/base/python.h"
-#include "tests/base/temporary_directory.h"
 
 namespace lacuna {
 namespace {

@@ -10,7 +10,7 @@
 
 #include <gtest/gtest.h>
 #include <sys/wait.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "comm/gradient_reducer.h"
 

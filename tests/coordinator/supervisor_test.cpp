@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #include "base/json.h"
+#include "base/temporary_directory.h"
 #include "tests/base/fake_clock.h"
-#include "tests/base/temporary_directory.h"
 
 namespace lacuna::coordinator {
 namespace {

@@ -21,7 +21,7 @@ class CaseFileTest : public ::testing::TestWithParam<std::tuple<const char*, boo
   CaseFileTest() : toy_(std::get<0>(GetParam()), std::get<1>(GetParam())) {
     toy_.write(folder_.path());
   }
-  TemporaryFolder folder_;
+  TemporaryDirectory folder_;
   ToyCase toy_;
 };
 
@@ -140,7 +140,7 @@ INSTANTIATE_TEST_SUITE_P(CodecsAndElements, CaseFileTest,
                                             ::testing::Values(false, true)));
 
 TEST(CaseFile, RefusesAnotherVersionAndAFlippedHeader) {
-  TemporaryFolder folder;
+  TemporaryDirectory folder;
   ToyCase toy("none", false);
   toy.write(folder.path());
   const auto path = folder.path() / "cases/toy.h5";
@@ -165,7 +165,7 @@ TEST(CaseFile, RefusesAnotherVersionAndAFlippedHeader) {
 }
 
 TEST(CaseFile, RefusesAFileThatIsNotTheCohortsOwn) {
-  TemporaryFolder folder;
+  TemporaryDirectory folder;
   ToyCase toy("none", false);
   Cohort cohort = toy.write(folder.path());
   EXPECT_NO_THROW(CaseFile(cohort, cohort.cases[0]));

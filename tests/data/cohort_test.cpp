@@ -37,7 +37,7 @@ class CohortTest : public ::testing::Test {
     return "no error";
   }
 
-  TemporaryFolder folder_;
+  TemporaryDirectory folder_;
   ToyCase toy_;
   Cohort cohort_;
 };

@@ -9,9 +9,9 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
+#include "base/temporary_directory.h"
 #include "data/case_file.h"
 #include "tests/base/faulty_file_system.h"
-#include "tests/base/temporary_directory.h"
 #include "tests/data/toy_source.h"
 
 namespace lacuna::data {

@@ -8,11 +8,11 @@
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/temporary_directory.h"
 #include "data/nifti.h"
 #include "data/phantom_case.h"
 #include "data/profile.h"
 #include "tests/base/faulty_file_system.h"
-#include "tests/base/temporary_directory.h"
 
 namespace lacuna::data {
 namespace {

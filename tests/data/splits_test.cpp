@@ -29,7 +29,7 @@ std::vector<CaseInfo> sixty() {
 }
 
 std::string read_message(const std::string& json) {
-  TemporaryFolder folder;
+  TemporaryDirectory folder;
   std::ofstream(folder.path() / "mine.json") << json;
   std::vector<CaseInfo> cases = sixty();
   cases[5].has_label = false;
@@ -98,7 +98,7 @@ TEST(Splits, SmallCohortsKeepATrainingCase) {
 }
 
 TEST(Splits, FixedListsComeFromJsonAndTextFiles) {
-  TemporaryFolder folder;
+  TemporaryDirectory folder;
   std::ofstream(folder.path() / "train.txt")
       << "HGG/case00\nLGG/case01/\r\n\ncase02\ncase03\ncase04\ncase06\n";
   std::ofstream(folder.path() / "mine.json")

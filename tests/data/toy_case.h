@@ -9,23 +9,11 @@
 #include <string>
 
 #include "base/file_system.h"
+#include "base/temporary_directory.h"
 #include "data/case_writer.h"
 #include "data/cohort.h"
 
 namespace lacuna::data {
-
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "lacuna-test-XXXXXX").string();
-    path_ = mkdtemp(name.data());
-  }
-  ~TemporaryFolder() { std::filesystem::remove_all(path_); }
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 inline void flip_byte(const std::filesystem::path& path, std::uintmax_t offset) {
   std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);

@@ -44,7 +44,7 @@ class ToyCohort {
 
  private:
   static constexpr int kStep = 3000;
-  TemporaryFolder folder_;
+  TemporaryDirectory folder_;
   ToyCase toy_;
   Cohort cohort_;
 };

@@ -4,7 +4,8 @@
 #include <functional>
 #include <utility>
 
-#include <torch/torch.h>
+#include <torch/nn/modules/linear.h>
+#include <torch/utils.h>
 
 #include "methods/method.h"
 

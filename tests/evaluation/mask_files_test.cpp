@@ -4,8 +4,8 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
+#include "base/temporary_directory.h"
 #include "data/nifti.h"
-#include "tests/base/temporary_directory.h"
 
 namespace lacuna::evaluation {
 namespace {

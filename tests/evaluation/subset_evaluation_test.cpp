@@ -5,8 +5,8 @@
 
 #include "base/error.h"
 #include "base/file_system.h"
+#include "base/temporary_directory.h"
 #include "data/case_writer.h"
-#include "tests/base/temporary_directory.h"
 #include "tests/evaluation/fake_method.h"
 
 namespace lacuna::evaluation {

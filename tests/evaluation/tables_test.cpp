@@ -5,8 +5,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/temporary_directory.h"
 #include "evaluation/comparison.h"
-#include "tests/base/temporary_directory.h"
 
 namespace lacuna::evaluation {
 namespace {

@@ -9,7 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "base/json.h"
-#include "tests/integration/run_program.h"
+#include "tests/run_program.h"
 
 namespace lacuna::tests {
 namespace {

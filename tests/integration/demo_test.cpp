@@ -7,12 +7,18 @@
 #include <gtest/gtest.h>
 
 #include "base/json.h"
-#include "tests/integration/run_program.h"
+#include "tests/run_program.h"
 
 namespace lacuna::tests {
 namespace {
 
 using ::testing::HasSubstr;
+
+std::int64_t steps_skipped(const std::filesystem::path& run) {
+  const std::string lines = read_text(run / "metrics.jsonl");
+  const auto last = lines.rfind('\n', lines.size() - 2);
+  return Json::parse(lines.substr(last + 1)).at("skipped_steps").get<std::int64_t>();
+}
 
 TEST(Demo, GoesFromNothingToAReportAndAgain) {
   const Scratch scratch;
@@ -23,6 +29,7 @@ TEST(Demo, GoesFromNothingToAReportAndAgain) {
 
   for (const std::string method : {"mckd", "unet"}) {
     const auto run = scratch / ("demo/runs/" + method);
+    EXPECT_EQ(steps_skipped(run), 0) << method;
     const auto evaluation = std::filesystem::directory_iterator(run / "eval")->path();
     const Json summary = read_json(evaluation / "summary.json");
     EXPECT_EQ(summary.at("robustness").at("dice_by_size").size(), 4u);

@@ -12,7 +12,7 @@
 #include <gtest/gtest.h>
 
 #include "base/json.h"
-#include "tests/integration/run_program.h"
+#include "tests/run_program.h"
 
 namespace lacuna::tests {
 namespace {
@@ -33,10 +33,10 @@ class TrainedModel : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
     scratch_ = new Scratch;
-    must("phantom --out " + path("raw") + " --cases 8 --size 32,32,32 --quiet");
+    must("phantom --out " + path("raw") + " --cases 8 --size 40,64,64 --quiet");
     must("ingest --in " + path("raw") + " --out " + path("cache") + " --quiet");
     const Json run = {{"method", "mckd"},
-                      {"data", {{"cache", path("cache")}, {"patch", {32, 32, 32}}}},
+                      {"data", {{"cache", path("cache")}, {"patch", {32, 64, 64}}}},
                       {"model", {{"width", 0.0625}}},
                       {"train", {{"steps", 3}, {"batch", 1}}},
                       {"validate", {{"every", 0}}}};

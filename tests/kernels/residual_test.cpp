@@ -1,7 +1,7 @@
 #include "kernels/residual.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 namespace lacuna::kernels {
 namespace {

@@ -1,7 +1,7 @@
 #include "kernels/weight_standardisation.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 #include "base/error.h"
 

@@ -1,6 +1,7 @@
 #include "tests/methods/toy_method.h"
 
-#include <torch/torch.h>
+#include <torch/nn/modules/conv.h>
+#include <torch/types.h>
 
 #include "data/tissue.h"
 #include "losses/cross_entropy.h"

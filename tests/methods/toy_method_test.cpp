@@ -1,7 +1,7 @@
 #include "tests/methods/toy_method.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 namespace lacuna::methods {
 namespace {

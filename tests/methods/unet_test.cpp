@@ -4,7 +4,7 @@
 #include <limits>
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 #include "base/error.h"
 #include "methods/zero_fill.h"

@@ -2,7 +2,8 @@
 #include "models/residual_encoder.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "models/initialisation.h"
 

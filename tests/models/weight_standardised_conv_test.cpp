@@ -1,7 +1,8 @@
 #include "models/weight_standardised_conv.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 namespace lacuna::models {
 namespace {

@@ -7,8 +7,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/temporary_directory.h"
 #include "monitoring/report.h"
-#include "tests/base/temporary_directory.h"
 #include "tests/monitoring/synthetic_run.h"
 
 namespace lacuna::monitoring {

@@ -9,7 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "base/json.h"
-#include "tests/base/temporary_directory.h"
+#include "base/temporary_directory.h"
 #include "tests/monitoring/synthetic_run.h"
 
 namespace lacuna::monitoring {

@@ -1,7 +1,7 @@
 #include "worker/ema.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace lacuna::worker {
 namespace {

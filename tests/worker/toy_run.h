@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "base/json.h"
+#include "base/temporary_directory.h"
 #include "data/ingest.h"
 #include "data/phantom.h"
-#include "tests/base/temporary_directory.h"
 #include "tests/worker/toy_method.h"
 #include "worker/trainer.h"
 
@@ -45,6 +45,7 @@ inline const std::filesystem::path& toy_cache() {
 inline RunConfig toy_config(const std::filesystem::path& cache) {
   RunConfig config;
   config.method = "toy";
+  config.layout = "contiguous";  // auto asks the registry, which does not know the toy
   config.cache = cache;
   config.split = "toy";
   config.steps = 12;

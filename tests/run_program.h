@@ -6,15 +6,15 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <random>
 #include <sstream>
 #include <stdexcept>
 #include <string>
-#include <utility>
 
 #include <sys/wait.h>
 
-namespace lacuna::tests {
+#include "base/temporary_directory.h"
+
+namespace lacuna {
 
 struct ProgramResult {
   int code = -1;
@@ -29,28 +29,7 @@ inline std::string read_text(const std::filesystem::path& path) {
   return text.str();
 }
 
-// A directory that is removed with the object.
-class Scratch {
- public:
-  Scratch() {
-    std::random_device random;
-    path_ = std::filesystem::temp_directory_path() /
-            ("lacuna-test-" + std::to_string(random()) + std::to_string(random()));
-    std::filesystem::create_directories(path_);
-  }
-  ~Scratch() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-
-  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
-  std::string text(const std::string& name) const { return (path_ / name).string(); }
-
- private:
-  std::filesystem::path path_;
-};
+using Scratch = TemporaryDirectory;
 
 // `arguments` as in a shell; paths in tests hold no spaces.
 inline ProgramResult run_program(const std::string& arguments) {
@@ -72,4 +51,4 @@ inline ProgramResult run_program(const std::string& arguments) {
   return result;
 }
 
-}  // namespace lacuna::tests
+}  // namespace lacuna

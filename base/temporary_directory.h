@@ -1,18 +1,23 @@
-// A directory of one test, removed with it.
+// A directory that is removed with the object, for tests and benches. Under TMPDIR, or /tmp.
+//
+// Thread-safety: none. Throws DataError when it cannot be made.
 #pragma once
 
 #include <cstdlib>
 #include <filesystem>
-#include <stdexcept>
 #include <string>
+
+#include "base/error.h"
 
 namespace lacuna {
 
 class TemporaryDirectory {
  public:
   TemporaryDirectory() {
-    std::string name = (std::filesystem::temp_directory_path() / "lacuna-test-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("cannot make " + name);
+    std::string name = (std::filesystem::temp_directory_path() / "lacuna-XXXXXX").string();
+    if (::mkdtemp(name.data()) == nullptr) {
+      throw_error<DataError>("{}: cannot make a temporary directory. Set TMPDIR.", name);
+    }
     path_ = name;
   }
   ~TemporaryDirectory() {
@@ -24,6 +29,7 @@ class TemporaryDirectory {
 
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
+  std::string text(const std::string& name) const { return (path_ / name).string(); }
 
  private:
   std::filesystem::path path_;
