@@ -27,7 +27,8 @@ bench:
 
 asan:
 	@tools/setup test
-	@tools/build $(BUILD)-asan $(JOBS) all -DLACUNA_SANITIZE=ON -DCMAKE_BUILD_TYPE=RelWithDebInfo
+	@tools/build $(BUILD)-asan $(JOBS) all -DLACUNA_SANITIZE=ON -DCMAKE_BUILD_TYPE=RelWithDebInfo \
+	  -DCMAKE_CXX_FLAGS_RELWITHDEBINFO="-O1 -g1 -DNDEBUG"
 	@tools/run-tests $(BUILD)-asan
 
 format:

@@ -30,9 +30,8 @@ std::string limits(const Option& option) {
 }
 
 void print_resolved(const Arguments& arguments) {
-  Json user = read_json(arguments.file);
-  for (const std::string& setting : arguments.settings) set_path(user, setting);
-  const worker::RunConfig config = worker::resolve_run(user, arguments.file);
+  const worker::RunConfig config =
+      worker::resolve_run(read_json(arguments.file), arguments.file, arguments.settings);
   if (arguments.json) {
     fmt::print("{}\n", config.resolved.dump(2));
     return;

@@ -29,9 +29,8 @@ std::filesystem::path run_directory(const Arguments& arguments) {
 }
 
 ExitCode run(const Arguments& arguments) {
-  Json user = read_json(arguments.file);
-  for (const std::string& setting : arguments.settings) set_path(user, setting);
-  const worker::RunConfig config = worker::resolve_run(user, arguments.file);
+  const worker::RunConfig config =
+      worker::resolve_run(read_json(arguments.file), arguments.file, arguments.settings);
   const std::filesystem::path directory = run_directory(arguments);
   StopSignals signals;
   worker::TrainingHooks hooks;

@@ -135,13 +135,15 @@ Json deciding_keys(const Json& resolved) {
   return flat;
 }
 
-RunConfig resolve_run(const Json& given, const std::string& where) {
+RunConfig resolve_run(const Json& given, const std::string& where,
+                      const std::vector<std::string>& settings) {
   Json user = given;
   if (!user.is_object()) {
     throw_error<ConfigError>("{}: expected a JSON object, such as {{\"method\": \"unet\"}}", where);
   }
   user.erase(kProvenanceKey);
   if (user.contains("data") && user["data"].is_string()) user["data"] = {{"cache", user["data"]}};
+  for (const std::string& setting : settings) set_path(user, setting);
   if (!user.contains("method") || !user["method"].is_string()) {
     throw_error<ConfigError>("{}: key \"method\" is missing. `lacuna methods` lists them.", where);
   }

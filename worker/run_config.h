@@ -49,8 +49,10 @@ struct RunConfig {
   std::int64_t log_every = 10;
 };
 
-// Resolves a user's run object. `where` (the file) opens each message. Throws ConfigError.
-RunConfig resolve_run(const Json& user, const std::string& where);
+// Resolves a user's run object with settings ("train.batch=4") that override it. `where` (the file)
+// opens each message. Throws ConfigError.
+RunConfig resolve_run(const Json& user, const std::string& where,
+                      const std::vector<std::string>& settings = {});
 
 // The declaration itself, for a method: `lacuna config` prints it. The fallbacks are the method's.
 std::vector<Option> run_options(const std::string& method);

@@ -57,6 +57,14 @@ TEST(RunConfig, AnUnknownKeyIsRefusedWithTheNearest) {
   EXPECT_THAT(error_of({{"data", "cache"}}), HasSubstr("\"method\" is missing"));
 }
 
+TEST(RunConfig, ASettingBesideTheShortFormOfDataKeepsTheCache) {
+  const RunConfig run =
+      resolve_run({{"method", "unet"}, {"data", "/cache"}}, "run.json", {"data.patch=[64,64,64]"});
+  EXPECT_EQ(run.cache, "/cache");
+  ASSERT_TRUE(run.patch);
+  EXPECT_EQ(run.patch->at(0), 64);
+}
+
 TEST(RunConfig, ImpossibleValuesAreRefusedWithTheirPath) {
   EXPECT_THAT(error_of({{"method", "mckd"}, {"train", {{"batch", 0}}}}), HasSubstr("train.batch"));
   EXPECT_THAT(error_of({{"method", "mckd"}, {"train", {{"precision", "fp8"}}}}),
@@ -72,10 +80,9 @@ TEST(RunConfig, APatchThatTheNetworkCannotTakeNamesTheAllowedSizes) {
 
 TEST(RunConfig, TheHashFollowsWhatDecidesTheResultAndNothingElse) {
   const auto hash = [](const char* setting) {
-    Json user = {{"method", "mckd"}, {"data", "cache"}};
-    if (*setting) set_path(user, setting);
-    if (user["data"].is_string()) user["data"] = {{"cache", "cache"}};
-    return resolve_run(user, "run.json").hash;
+    std::vector<std::string> settings;
+    if (*setting) settings.push_back(setting);
+    return resolve_run({{"method", "mckd"}, {"data", "cache"}}, "run.json", settings).hash;
   };
   const std::string plain = hash("");
   EXPECT_EQ(plain.size(), 16u);
@@ -100,9 +107,7 @@ TEST(RunConfig, AResolvedRunResolvesToItself) {
 
 TEST(RunConfig, NamesTheKeysThatDiffer) {
   const auto resolve = [](const char* setting) {
-    Json user = {{"method", "mckd"}};
-    set_path(user, setting);
-    return resolve_run(user, "run.json").resolved;
+    return resolve_run({{"method", "mckd"}}, "run.json", {setting}).resolved;
   };
   EXPECT_THAT(differing_keys(resolve("train.batch=2"), resolve("train.batch=4")),
               ElementsAre("train.batch: 2, 4"));
