@@ -39,3 +39,11 @@ elseif(EXISTS /usr/local/cuda/bin/nvcc)
   set(CUDA_TOOLKIT_ROOT_DIR /usr/local/cuda)
 endif()
 find_package(Torch REQUIRED PATHS ${site_packages}/torch NO_DEFAULT_PATH)
+
+# NCCL is the one that torch itself loads: a second copy in one process would not see the first
+# one's state. Like the CUDA runtime, which comes with torch's targets, it starts without a driver.
+find_path(nccl_include nccl.h PATHS ${site_packages}/nvidia/nccl/include NO_DEFAULT_PATH REQUIRED)
+find_library(nccl_library nccl PATHS ${site_packages}/nvidia/nccl/lib NO_DEFAULT_PATH REQUIRED)
+add_library(nccl INTERFACE)
+target_include_directories(nccl SYSTEM INTERFACE ${nccl_include})
+target_link_libraries(nccl INTERFACE ${nccl_library})

@@ -34,18 +34,37 @@ class Operation {
   virtual CommResult wait(Seconds deadline) = 0;
 };
 
+// One that never started: poll() is true, wait() gives `result`.
+std::unique_ptr<Operation> finished_operation(CommResult result = {});
+
+enum class ElementType { kFloat, kBFloat16 };
+constexpr std::size_t element_bytes(ElementType type) {
+  return type == ElementType::kFloat ? 4 : 2;
+}
+
+// Values in the memory of the calling rank's GPU.
+struct DeviceSpan {
+  void* data = nullptr;
+  std::size_t count = 0;
+  ElementType type = ElementType::kFloat;
+  std::size_t bytes() const { return count * element_bytes(type); }
+};
+
 class Communicator {
  public:
   virtual ~Communicator() = default;
 
   virtual int rank() const = 0;
   virtual int size() const = 0;
-  virtual std::string name() const = 0;  // "solo", "mpi"
+  virtual std::string name() const = 0;  // "solo", "mpi", "mpi+staging", "nccl"
 
   // Element-wise sum over ranks, in place, in an order that depends on the number of ranks only.
   virtual std::unique_ptr<Operation> sum(std::span<float> values) = 0;
   // The same for bfloat16 bit patterns; each addition is rounded to nearest even.
   virtual std::unique_ptr<Operation> sum_bf16(std::span<std::uint16_t> values) = 0;
+  // The same in GPU memory: sums what the calling thread's CUDA stream will have written. Work that
+  // is queued once the operation is done sees the sum. Fails where there is no path to a GPU.
+  virtual std::unique_ptr<Operation> sum_on_device(const DeviceSpan& values);
   virtual std::unique_ptr<Operation> maximum(std::span<std::int64_t> values) = 0;
   virtual std::unique_ptr<Operation> broadcast(std::span<std::byte> bytes, int root) = 0;
 
@@ -57,6 +76,10 @@ class Communicator {
   // Ranks that give the same colour form a communicator; colour < 0 stays out (nullptr). All ranks
   // call it, with nothing in flight.
   virtual std::unique_ptr<Communicator> split(int colour) = 0;
+
+  // After a failed wait: gives up what is in flight, without the other ranks and within seconds.
+  // Only destruction may follow. Ranks in host memory have nothing to give up.
+  virtual void abort() {}
 };
 
 }  // namespace lacuna::comm

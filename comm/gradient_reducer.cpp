@@ -22,8 +22,25 @@ struct Bucket {
   std::unique_ptr<Operation> operation;
 };
 
-std::span<float> floats(const at::Tensor& tensor) {
-  return {tensor.data_ptr<float>(), static_cast<std::size_t>(tensor.numel())};
+// Sums a flat fp32 or bf16 tensor over ranks, wherever it lives.
+std::unique_ptr<Operation> start_sum(Communicator& ranks, const at::Tensor& tensor) {
+  const auto count = static_cast<std::size_t>(tensor.numel());
+  const bool wide = tensor.scalar_type() == at::kFloat;
+  if (!tensor.is_cpu()) {
+    return ranks.sum_on_device(
+        {tensor.data_ptr(), count, wide ? ElementType::kFloat : ElementType::kBFloat16});
+  }
+  if (wide) return ranks.sum({tensor.data_ptr<float>(), count});
+  return ranks.sum_bf16({reinterpret_cast<std::uint16_t*>(tensor.data_ptr()), count});
+}
+
+// Parameters keep their memory format in the bucket: optimisers are fastest when gradients have
+// their parameters' strides.
+at::Tensor view_of(const at::Tensor& flat, std::int64_t offset, const at::Tensor& parameter) {
+  if (parameter.is_non_overlapping_and_dense()) {
+    return flat.as_strided(parameter.sizes(), parameter.strides(), offset);
+  }
+  return flat.narrow(0, offset, parameter.numel()).view(parameter.sizes());
 }
 
 }  // namespace
@@ -93,24 +110,21 @@ class GradientReducer::State {
  private:
   void launch() {
     Bucket& bucket = buckets_[next_bucket_++];
-    if (options_.bf16) {
-      bucket.narrow.copy_(bucket.flat);
-      bucket.operation =
-          ranks_.sum_bf16({reinterpret_cast<std::uint16_t*>(bucket.narrow.data_ptr()),
-                           static_cast<std::size_t>(bucket.narrow.numel())});
-    } else {
-      bucket.operation = ranks_.sum(floats(bucket.flat));
-    }
+    if (options_.bf16) bucket.narrow.copy_(bucket.flat);
+    bucket.operation = start_sum(ranks_, options_.bf16 ? bucket.narrow : bucket.flat);
   }
 
   void compare_lists() {
     std::string list;
     for (const auto& [name, parameter] : parameters_) {
-      if (parameter.scalar_type() != at::kFloat || !parameter.device().is_cpu()) {
-        throw_error<Error>("parameter {} is {} on {}: this reducer takes fp32 in host memory", name,
-                           c10::toString(parameter.scalar_type()), parameter.device().str());
+      const at::Device device = parameters_.front().second.device();
+      if (parameter.scalar_type() != at::kFloat || parameter.device() != device) {
+        throw_error<Error>("parameter {} is {} on {}: the reducer takes fp32, all on {}", name,
+                           c10::toString(parameter.scalar_type()), parameter.device().str(),
+                           device.str());
       }
-      list += fmt::format("{} {} fp32\n", name, fmt::join(parameter.sizes().vec(), "x"));
+      list += fmt::format("{} {} fp32 strides {}\n", name, fmt::join(parameter.sizes(), "x"),
+                          fmt::join(parameter.strides(), " "));
     }
     const std::string mine = hash_hex(list);
     std::vector<std::vector<std::byte>> all;
@@ -148,13 +162,13 @@ class GradientReducer::State {
 
   void add_bucket(std::size_t begin, std::size_t end, std::int64_t size) {
     Bucket bucket;
-    bucket.flat = at::zeros({size}, at::kFloat);
-    if (options_.bf16) bucket.narrow = at::empty({size}, at::kBFloat16);
+    bucket.flat = at::zeros({size}, parameters_[begin].second.options().requires_grad(false));
+    if (options_.bf16) bucket.narrow = at::empty_like(bucket.flat, at::kBFloat16);
     bucket.parameters = static_cast<int>(end - begin);
     std::int64_t offset = 0;
     for (std::size_t p = end; p-- > begin;) {
       const at::Tensor& parameter = parameters_[p].second;
-      views_[p] = bucket.flat.narrow(0, offset, parameter.numel()).view(parameter.sizes());
+      views_[p] = view_of(bucket.flat, offset, parameter);
       bucket_of_[p] = buckets_.size();
       offset += parameter.numel();
     }

@@ -7,6 +7,9 @@
 // Which parameters take part never depends on the data (the drawn subset), only on the list given
 // here, so that all ranks reduce the same buckets in the same order.
 //
+// The buckets live where the parameters live: in host memory, or on the rank's GPU, where they are
+// summed beside the compute stream.
+//
 // One object per phase (a list of parameters that are trained together). Not thread-safe: backward
 // must run on the thread that owns it (CPU) or on one device's autograd thread.
 #pragma once

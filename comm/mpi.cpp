@@ -5,13 +5,13 @@
 #include <cstdlib>
 #include <limits>
 #include <numeric>
-#include <thread>
 
 #include <fmt/format.h>
 #include <mpi.h>
 #include <unistd.h>
 
 #include "base/error.h"
+#include "comm/deadline.h"
 
 namespace lacuna::comm {
 namespace {
@@ -74,18 +74,10 @@ class MpiOperation final : public Operation {
   }
 
   CommResult wait(Seconds deadline) override {
-    const auto start = std::chrono::steady_clock::now();
-    // Spinning first keeps short operations short; the sleep leaves the core to others and costs
-    // nothing measurable at 2 to 4 ranks.
-    for (int spins = 0; !poll(); ++spins) {
-      if (spins < 200) continue;
-      if (std::chrono::steady_clock::now() - start > deadline) {
-        return {
-            Outcome::kTimedOut,
-            fmt::format("{} did not complete within {:.1f} s: a peer is gone, stopped or behind",
-                        what_, deadline.count())};
-      }
-      std::this_thread::sleep_for(std::chrono::microseconds(50));
+    if (!poll_until([&] { return poll(); }, deadline)) {
+      return {Outcome::kTimedOut,
+              fmt::format("{} did not complete within {:.1f} s: a peer is gone, stopped or behind",
+                          what_, deadline.count())};
     }
     return result_;
   }

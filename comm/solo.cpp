@@ -3,27 +3,24 @@
 namespace lacuna::comm {
 namespace {
 
-class Done final : public Operation {
- public:
-  bool poll() override { return true; }
-  CommResult wait(Seconds) override { return {}; }
-};
-
 class Solo final : public Communicator {
  public:
   int rank() const override { return 0; }
   int size() const override { return 1; }
   std::string name() const override { return "solo"; }
 
-  std::unique_ptr<Operation> sum(std::span<float>) override { return std::make_unique<Done>(); }
+  std::unique_ptr<Operation> sum(std::span<float>) override { return finished_operation(); }
   std::unique_ptr<Operation> sum_bf16(std::span<std::uint16_t>) override {
-    return std::make_unique<Done>();
+    return finished_operation();
+  }
+  std::unique_ptr<Operation> sum_on_device(const DeviceSpan&) override {
+    return finished_operation();
   }
   std::unique_ptr<Operation> maximum(std::span<std::int64_t>) override {
-    return std::make_unique<Done>();
+    return finished_operation();
   }
   std::unique_ptr<Operation> broadcast(std::span<std::byte>, int) override {
-    return std::make_unique<Done>();
+    return finished_operation();
   }
   CommResult gather_all(std::span<const std::byte> mine, std::vector<std::vector<std::byte>>& all,
                         Seconds) override {

@@ -2,33 +2,20 @@
 // DISABLED_ so that they run only there.
 #include "comm/mpi.h"
 
-#include <cstdlib>
-#include <filesystem>
 #include <memory>
-#include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 #include <torch/types.h>
+#include <unistd.h>
 
 #include "comm/gradient_reducer.h"
+#include "tests/comm/run_ranks.h"
 
 namespace lacuna::comm {
 namespace {
 
 constexpr Seconds kDeadline{20};
-
-int run_ranks(int ranks, const std::string& body) {
-  const std::string self = std::filesystem::read_symlink("/proc/self/exe").string();
-  const std::string command =
-      "OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_mpi_yield_when_idle=1 "
-      "OMPI_MCA_btl=self,vader OMP_NUM_THREADS=1 mpirun --oversubscribe --bind-to none -n " +
-      std::to_string(ranks) + " " + self +
-      " --gtest_also_run_disabled_tests --gtest_filter=RankBody.DISABLED_" + body;
-  const int status = std::system(command.c_str());
-  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
 
 TEST(Mpi, CollectivesGiveTheSameOnEveryRank) { EXPECT_EQ(run_ranks(3, "Collectives"), 0); }
 TEST(Mpi, GradientsAreSummedOverRanksAlsoWhereOneRankHasNone) {
