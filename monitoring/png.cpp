@@ -2,9 +2,11 @@
 
 #include <cstdlib>
 #include <memory>
+#include <string_view>
 
 #include <libdeflate.h>
 
+#include "base/base64.h"
 #include "base/error.h"
 
 namespace lacuna::monitoring {
@@ -91,24 +93,10 @@ std::vector<std::uint8_t> encode_png(const Image& image) {
   return png;
 }
 
-std::string base64(std::span<const std::uint8_t> bytes) {
-  static constexpr std::string_view kAlphabet =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string text;
-  text.reserve((bytes.size() + 2) / 3 * 4);
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    const std::size_t count = std::min<std::size_t>(3, bytes.size() - i);
-    std::uint32_t word = 0;
-    for (std::size_t k = 0; k < 3; ++k) word = word << 8 | (k < count ? bytes[i + k] : 0u);
-    for (std::size_t k = 0; k < 4; ++k) {
-      text += k <= count ? kAlphabet[word >> (18 - 6 * k) & 63u] : '=';
-    }
-  }
-  return text;
-}
-
 std::string png_data_uri(const Image& image) {
-  return "data:image/png;base64," + base64(encode_png(image));
+  const std::vector<std::uint8_t> png = encode_png(image);
+  return "data:image/png;base64," +
+         base64({reinterpret_cast<const char*>(png.data()), png.size()});
 }
 
 }  // namespace lacuna::monitoring

@@ -5,9 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace lacuna::monitoring {
@@ -20,8 +18,6 @@ struct Image {
 
 // Throws Error when the pixels do not fit the size.
 std::vector<std::uint8_t> encode_png(const Image& image);
-
-std::string base64(std::span<const std::uint8_t> bytes);
 
 // "data:image/png;base64,..."
 std::string png_data_uri(const Image& image);

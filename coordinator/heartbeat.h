@@ -1,0 +1,31 @@
+// What a rank tells the coordinator once per interval, and its JSON form (docs/coordinator.md).
+#pragma once
+
+#include <string>
+
+#include "base/json.h"
+#include "base/pulse.h"
+
+namespace lacuna::coordinator {
+
+enum class RankEnd { kRunning, kDone, kFailed };  // a last heartbeat says how the rank ended
+
+struct Heartbeat {
+  int rank = 0;
+  std::string host;
+  long pid = 0;
+  Pulse::Reading pulse;
+  RankEnd end = RankEnd::kRunning;
+};
+
+Json to_json(const Heartbeat& heartbeat);
+// Throws DataError naming the field when something is missing, of a wrong type or out of range.
+Heartbeat heartbeat_from_json(const Json& json);
+
+// This process as rank `rank`, without a pulse.
+Heartbeat own_heartbeat(int rank);
+
+// One line of UTF-8 whatever the strings hold: bytes that are none are replaced, never thrown at.
+std::string dump_line(const Json& json);
+
+}  // namespace lacuna::coordinator

@@ -1,0 +1,164 @@
+#include "coordinator/run_status.h"
+
+#include <ctime>
+#include <fstream>
+#include <optional>
+
+#include "base/error.h"
+
+namespace lacuna::coordinator {
+namespace {
+
+constexpr std::size_t kEvents = 20;  // a screenful
+constexpr std::size_t kLosses = 160;
+// Speed is the mean over about the last ten minutes, so that it holds validations and saves.
+constexpr double kSpeedSeconds = 600;
+constexpr std::size_t kPoints = 1024;
+
+template <typename T>
+void push(std::deque<T>& queue, T item, std::size_t limit) {
+  queue.push_back(std::move(item));
+  if (queue.size() > limit) queue.pop_front();
+}
+
+// "2026-11-21T05:00:00Z" as seconds since 1970.
+std::optional<double> parse_time(const Json& text) {
+  if (!text.is_string()) return std::nullopt;
+  std::tm time{};
+  if (!::strptime(text.get_ref<const std::string&>().c_str(), "%Y-%m-%dT%H:%M:%SZ", &time)) {
+    return std::nullopt;
+  }
+  return static_cast<double>(::timegm(&time));
+}
+
+std::int64_t step_of(const Json& line) {
+  const auto found = line.find("step");
+  return found != line.end() && found->is_number() ? found->get<std::int64_t>() : 0;
+}
+
+template <typename Visit>
+void each_line(const std::filesystem::path& path, const Visit& visit) {
+  std::ifstream file(path);
+  for (std::string text; std::getline(file, text);) {
+    const Json line = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+    if (line.is_object()) visit(line);
+  }
+}
+
+std::string state_after(const std::string& event, const std::string& before) {
+  if (event == "start" || event == "resume" || event == "stage") return "running";
+  if (event == "stop") return "stopped on request";
+  if (event == "diverged" || event == "done") return event;
+  if (event == "peer_lost") return "lost a rank";
+  return before;
+}
+
+}  // namespace
+
+RunStatus::RunStatus(const std::filesystem::path& run_directory, const Clock& clock)
+    : directory_(std::filesystem::absolute(run_directory).lexically_normal()), clock_(clock) {}
+
+void RunStatus::publish(const std::string& kind, const Json& what) {
+  const std::lock_guard lock(mutex_);
+  if (kind == "plan") plan_.update(what);
+  if (kind == "metrics") publish_metrics(what);
+  if (kind == "event") publish_event(what);
+}
+
+void RunStatus::publish_metrics(const Json& line) {
+  metrics_ = line;
+  step_ = step_of(line);
+  // A resumed run writes the steps after its checkpoint again.
+  while (!losses_.empty() && losses_.back().at(0) >= step_of(line)) losses_.pop_back();
+  push(losses_, Json{step_of(line), line.value("loss", Json())}, kLosses);
+  if (!line.contains("validation")) return;
+  validation_ = line.at("validation");
+  validation_["step"] = step_of(line);
+  const Json score = validation_.value("score", Json());
+  if (score.is_number()) best_score_ = std::max(best_score_, score.get<double>());
+  validation_["best_score"] = best_score_;
+}
+
+void RunStatus::publish_event(const Json& line) {
+  const std::string event = line.value("event", "");
+  push(events_, line, kEvents);
+  state_ = state_after(event, state_);
+  if (event == "start") ++starts_;
+  if (event == "resume") ++resumes_;
+  if (event == "checkpoint") checkpoint_ = line;
+}
+
+void RunStatus::position(std::int64_t step) {
+  const std::lock_guard lock(mutex_);
+  const double now = clock_.seconds();
+  if (!points_.empty() && step < points_.back().step) points_.clear();
+  if (step > 0) step_ = step;  // 0: the trainer has not begun, or resumes
+  if (points_.empty() || points_.back().step != step) push(points_, Point{now, step}, kPoints);
+  while (points_.size() > 2 && now - points_.front().seconds > kSpeedSeconds) points_.pop_front();
+}
+
+void RunStatus::read_files() {
+  const std::lock_guard lock(mutex_);
+  try {
+    const Json run = read_json(directory_ / "run.json");
+    plan_["method"] = run.value("method", Json());
+    plan_["steps"] = run.value("train", Json::object()).value("steps", Json());
+  } catch (const Error&) {
+    // A run that has not begun has no run.json yet.
+  }
+  each_line(directory_ / "metrics.jsonl", [&](const Json& line) { publish_metrics(line); });
+  each_line(directory_ / "events.jsonl", [&](const Json& line) { publish_event(line); });
+}
+
+double RunStatus::seconds_per_step() const {
+  // The first point may be the jump from 0 to the step of a checkpoint.
+  if (points_.size() < 3) return 0;
+  const Point& first = points_[1];
+  const Point& last = points_.back();
+  return (last.seconds - first.seconds) / static_cast<double>(last.step - first.step);
+}
+
+Json RunStatus::status() const {
+  const std::lock_guard lock(mutex_);
+  const double each = seconds_per_step();
+  const auto steps = plan_.value("steps", Json());
+  Json eta;
+  if (steps.is_number() && each > 0 && state_ == "running") {
+    eta = each * static_cast<double>(steps.get<std::int64_t>() - step_);
+  }
+  Json checkpoint = checkpoint_;
+  if (checkpoint.is_object()) {
+    if (const auto at = parse_time(checkpoint.value("time", Json()))) {
+      checkpoint["age_seconds"] = std::max(0.0, clock_.unix_seconds() - *at);
+    }
+    checkpoint.erase("event");
+  }
+  const auto metric = [&](const char* name) { return metrics_.value(name, Json()); };
+  return {{"run", directory_.filename().string()},
+          {"directory", directory_.string()},
+          {"method", plan_.value("method", Json())},
+          {"state", state_},
+          {"stage", metric("stage")},
+          {"step", step_},
+          {"steps", steps},
+          {"seconds_per_step",
+           each > 0 ? Json(each) : metrics_.value("/seconds/step"_json_pointer, Json())},
+          {"eta_seconds", eta},
+          {"samples_per_second", metric("samples_per_second")},
+          {"loss", metric("loss")},
+          {"losses", metric("losses")},
+          {"recent_losses", losses_},
+          {"learning_rates", metric("learning_rates")},
+          {"diagnostics", metric("diagnostics")},
+          {"seconds", metric("seconds")},
+          {"skipped_steps", metric("skipped_steps")},
+          {"skipped_cases", metric("skipped_cases")},
+          {"checkpoint_failures", metric("checkpoint_failures")},
+          {"metrics_step", metrics_.value("step", Json())},
+          {"validation", validation_},
+          {"checkpoint", checkpoint},
+          {"restarts", starts_ + resumes_ > 0 ? starts_ + resumes_ - 1 : 0},
+          {"events", events_}};
+}
+
+}  // namespace lacuna::coordinator
