@@ -2,14 +2,18 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <fmt/core.h>
 
 #include "app/command.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "base/options.h"
 #include "base/signals.h"
+#include "comm/choose.h"
+#include "comm/mpi.h"
 #include "worker/trainer.h"
 
 namespace lacuna::app {
@@ -28,6 +32,29 @@ std::filesystem::path run_directory(const Arguments& arguments) {
   return file.parent_path() / "runs" / file.stem();
 }
 
+// As one of several ranks when a launcher started this process. A rank that fails leaves at once:
+// the others may be waiting for it, and the launcher ends them.
+worker::TrainingResult train(const worker::RunConfig& config,
+                             const std::filesystem::path& directory, worker::TrainingHooks& hooks) {
+  if (!comm::launched_as_rank()) return worker::train(config, directory, hooks);
+  comm::MpiSession mpi;
+  comm::ChosenCommunicator chosen;
+  try {
+    auto world = mpi.world();
+    hooks.gpu = config.device == "cpu" ? -1 : comm::suggest_gpu(*world);
+    chosen = comm::choose_communicator(std::move(world), "auto", hooks.gpu, config.hash);
+    if (hooks.gpu >= 0 && chosen.ranks->rank() == 0) log::info("{}", chosen.why);
+    hooks.ranks = chosen.ranks.get();
+    return worker::train(config, directory, hooks);
+  } catch (const Error& error) {
+    log::error("{}", error.what());
+    comm::MpiSession::abandon(static_cast<int>(error.code()));
+  } catch (const std::exception& error) {
+    log::error("unexpected: {}", error.what());
+    comm::MpiSession::abandon(static_cast<int>(ExitCode::kError));
+  }
+}
+
 ExitCode run(const Arguments& arguments) {
   const worker::RunConfig config =
       worker::resolve_run(read_json(arguments.file), arguments.file, arguments.settings);
@@ -36,8 +63,8 @@ ExitCode run(const Arguments& arguments) {
   worker::TrainingHooks hooks;
   hooks.stop_requested = [&] { return signals.pending() != 0; };
   hooks.progress = !arguments.quiet;
-  const worker::TrainingResult result = worker::train(config, directory, hooks);
-  if (!arguments.quiet && result.code == ExitCode::kDone) {
+  const worker::TrainingResult result = train(config, directory, hooks);
+  if (!arguments.quiet && result.writes && result.code == ExitCode::kDone) {
     fmt::print("trained {} steps, best validation score {:.4f}\nNext: lacuna eval {}\n",
                result.step, result.best_score, directory.string());
   }

@@ -44,6 +44,12 @@ void write(Level level, const std::string& text) { logger().log(to_spdlog(level)
 
 void set_level(Level level) { logger().set_level(to_spdlog(level)); }
 
+void set_rank(int rank) {
+  const auto& terminal = logger().sinks().front();
+  terminal->set_level(spdlog::level::warn);
+  terminal->set_pattern("%^%l%$: rank " + std::to_string(rank) + ": %v");
+}
+
 void add_file(const std::string& path) {
   auto sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(path);
   sink->set_pattern("%Y-%m-%dT%H:%M:%S.%e %l %v");

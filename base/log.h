@@ -13,6 +13,9 @@ enum class Level { kDebug, kInfo, kWarn, kError };
 
 void write(Level level, const std::string& text);
 void set_level(Level level);
+// This process is rank N > 0 of several: the terminal shows its warnings and errors only, with the
+// rank; its log file everything.
+void set_rank(int rank);
 // Also appends to a file (log/rank-N.log of a run directory) from now on.
 void add_file(const std::string& path);
 

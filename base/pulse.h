@@ -17,13 +17,15 @@ enum class Activity : int {
   kMeta,       // a phase on the meta set
   kValidating,
   kSaving,
+  kIdle,  // a validation rank without a job
   kFinished
 };
 
 constexpr const char* activity_name(Activity activity) {
   constexpr const char* names[] = {"starting",   "waiting for data", "computing",
                                    "reducing",   "updating",         "meta step",
-                                   "validating", "saving",           "finished"};
+                                   "validating", "saving",           "idle",
+                                   "finished"};
   return names[static_cast<int>(activity)];
 }
 

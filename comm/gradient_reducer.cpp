@@ -80,6 +80,7 @@ class GradientReducer::State {
   CommResult finish() {
     while (next_bucket_ < buckets_.size()) launch();
     backwards_ = 0;
+    unhook();
     const auto start = std::chrono::steady_clock::now();
     CommResult result;
     for (Bucket& bucket : buckets_) {
@@ -92,12 +93,23 @@ class GradientReducer::State {
     return result;
   }
 
-  void attach(const std::shared_ptr<State>& self);
-  void detach() {
+  // Between begin() and finish() only: a parameter has one place for a hook, and several reducers
+  // may share it in turn.
+  void hook(const std::shared_ptr<State>& self);
+  void unhook() {
     for (auto& [name, parameter] : parameters_) {
       torch::autograd::impl::set_post_acc_grad_hooks(parameter, nullptr);
-      parameter.mutable_grad() = at::Tensor();
     }
+  }
+  void detach() {
+    if (backwards_ > 0) unhook();
+    for (auto& [name, parameter] : parameters_) parameter.mutable_grad() = at::Tensor();
+  }
+
+  std::vector<bool> touched() const {
+    std::vector<bool> result;
+    for (const int passes : seen_) result.push_back(passes > 0);
+    return result;
   }
 
   double wait_seconds() const { return wait_.count(); }
@@ -200,7 +212,7 @@ class ReadyHook final : public torch::autograd::PostAccumulateGradHook {
 
 }  // namespace
 
-void GradientReducer::State::attach(const std::shared_ptr<State>& self) {
+void GradientReducer::State::hook(const std::shared_ptr<State>& self) {
   for (std::size_t p = 0; p < parameters_.size(); ++p) {
     torch::autograd::impl::set_post_acc_grad_hooks(
         parameters_[p].second, std::make_unique<ReadyHook>([state = std::weak_ptr(self), p] {
@@ -211,15 +223,18 @@ void GradientReducer::State::attach(const std::shared_ptr<State>& self) {
 
 GradientReducer::GradientReducer(Communicator& ranks, NamedParameters parameters,
                                  ReducerOptions options)
-    : state_(std::make_shared<State>(ranks, std::move(parameters), options)) {
-  state_->attach(state_);
-}
+    : state_(std::make_shared<State>(ranks, std::move(parameters), options)) {}
 
 GradientReducer::~GradientReducer() { state_->detach(); }
 
-void GradientReducer::begin(int backwards) { state_->begin(backwards); }
+void GradientReducer::begin(int backwards) {
+  state_->begin(backwards);
+  state_->hook(state_);
+}
 
 CommResult GradientReducer::finish() { return state_->finish(); }
+
+std::vector<bool> GradientReducer::touched() const { return state_->touched(); }
 
 double GradientReducer::wait_seconds() const { return state_->wait_seconds(); }
 

@@ -10,7 +10,8 @@
 // The buckets live where the parameters live: in host memory, or on the rank's GPU, where they are
 // summed beside the compute stream.
 //
-// One object per phase (a list of parameters that are trained together). Not thread-safe: backward
+// One object per list of parameters that are trained together; lists may overlap, but only one
+// object may be between begin() and finish(). Not thread-safe: backward
 // must run on the thread that owns it (CPU) or on one device's autograd thread.
 #pragma once
 
@@ -47,6 +48,8 @@ class GradientReducer {
   // overlaps the last one.
   void begin(int backwards = 1);
   CommResult finish();
+  // Which parameters, in the order given, had a gradient on this rank since begin().
+  std::vector<bool> touched() const;
 
   double wait_seconds() const;  // time spent in finish() waiting, over the life of the object
   std::int64_t bytes_per_step() const;

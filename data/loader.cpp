@@ -29,7 +29,7 @@ class Loader::Worker {
         options_(std::move(options)),
         policy_(make_subset_policy(options_.subsets, cohort.modalities)),
         batch_level_(is_batch_level(options_.subsets)),
-        cases_(cohort, options_.corrupt_limit),
+        cases_(cohort, options_.corrupt_limit, options_.staged),
         next_number_(options_.first_batch) {
     for (const int index : options_.cases) {
       const CaseInfo& info = cohort.cases.at(static_cast<std::size_t>(index));
@@ -165,7 +165,11 @@ class Loader::Worker {
     const auto i = static_cast<std::size_t>(sample);
     const auto index = static_cast<std::uint64_t>(batch.number * options_.batch + options_.rank +
                                                   std::int64_t{sample} * options_.ranks);
-    const auto [case_index, file] = readable_case(index, order);
+    // The number of the sample within the cases that are gone round.
+    const auto turn = options_.own_cases
+                          ? static_cast<std::uint64_t>(batch.number * batch.samples + sample)
+                          : index;
+    const auto [case_index, file] = readable_case(turn, order);
     const std::size_t voxels = voxels_per_sample();
     const Crop crop =
         maker.make(*file, options_.seed, key(index),

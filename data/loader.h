@@ -18,6 +18,7 @@
 #include "base/random.h"
 #include "data/cohort.h"
 #include "data/recipe.h"
+#include "data/staging.h"
 
 namespace lacuna::data {
 
@@ -35,7 +36,8 @@ struct HostBatch {
 };
 
 struct LoaderOptions {
-  std::vector<int> cases;  // indices into Cohort::cases to draw from
+  std::vector<int> cases;               // indices into Cohort::cases to draw from
+  const StagedCases* staged = nullptr;  // copies to read from; must outlive the loader
   DataRecipe recipe;
   Json subsets;  // section `subsets`: policy and granularity
   std::uint64_t seed = 1;
@@ -46,6 +48,7 @@ struct LoaderOptions {
   std::int64_t steps = 1;               // of the whole run
   std::int64_t step_stride = 1;         // batches per run step (repeats of a phase)
   int rank = 0, ranks = 1;              // position p of a batch belongs to rank p mod ranks
+  bool own_cases = false;  // `cases` are this rank's alone: it goes round them by itself
   int threads = 1;
   int ahead = 4;          // batches prepared in advance
   int corrupt_limit = 3;  // unreadable cases that are skipped (and counted) before it is an error

@@ -7,8 +7,11 @@
 
 namespace lacuna::data {
 
-OpenCases::OpenCases(const Cohort& cohort, int corrupt_limit)
-    : cohort_(cohort), corrupt_limit_(corrupt_limit), entries_(cohort.cases.size()) {}
+OpenCases::OpenCases(const Cohort& cohort, int corrupt_limit, const StagedCases* staged)
+    : cohort_(cohort),
+      corrupt_limit_(corrupt_limit),
+      staged_(staged),
+      entries_(cohort.cases.size()) {}
 
 void OpenCases::open(int case_index, Entry& entry) {
   const CaseInfo& info = cohort_.cases[static_cast<std::size_t>(case_index)];
@@ -28,6 +31,7 @@ void OpenCases::open(int case_index, Entry& entry) {
 }
 
 const CaseFile* OpenCases::find(int case_index) {
+  if (const CaseFile* copy = staged_ ? staged_->find(case_index) : nullptr) return copy;
   Entry& entry = entries_[static_cast<std::size_t>(case_index)];
   std::call_once(entry.once, [&] { open(case_index, entry); });
   if (entry.file) return entry.file.get();

@@ -12,13 +12,15 @@
 
 #include "data/case_file.h"
 #include "data/cohort.h"
+#include "data/staging.h"
 
 namespace lacuna::data {
 
 class OpenCases {
  public:
-  // Up to `corrupt_limit` unreadable cases are left out with a warning.
-  OpenCases(const Cohort& cohort, int corrupt_limit);
+  // Up to `corrupt_limit` unreadable cases are left out with a warning. staged: copies that are
+  // read instead of the cache's files; may be null, must outlive the object.
+  OpenCases(const Cohort& cohort, int corrupt_limit, const StagedCases* staged = nullptr);
 
   // nullptr: the case is left out. Throws DataError, naming case and file, when there are more
   // unreadable cases than the limit.
@@ -36,6 +38,7 @@ class OpenCases {
 
   const Cohort& cohort_;
   int corrupt_limit_;
+  const StagedCases* staged_;
   std::vector<Entry> entries_;
   mutable std::mutex mutex_;
   std::int64_t skipped_ = 0;

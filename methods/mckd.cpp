@@ -132,7 +132,6 @@ Loss MckdMethod::loss(const std::string& phase, const Batch& batch, const Progre
   const std::vector<SubsetMask>& subsets = batch.subsets.at(0);
   const MckdNetwork::Features features = encode_batch(batch.image, subsets);
   if (phase == "meta") {
-    importance_moved_ = true;
     return segmentation_loss(segment_weighted(features, subsets), batch.label);
   }
   Loss loss = segmentation_loss(segment(features, subsets), batch.label);
@@ -144,12 +143,10 @@ Loss MckdMethod::loss(const std::string& phase, const Batch& batch, const Progre
   return loss;
 }
 
-void MckdMethod::end_step(const Progress&) {
-  if (options_.store_normalised && importance_moved_) {
-    torch::NoGradGuard no_grad;
-    network_->raw_importance.copy_(network_->raw_importance.softmax(0));
-  }
-  importance_moved_ = false;
+void MckdMethod::end_phase(const std::string&, const Progress&) {
+  if (!options_.store_normalised) return;
+  torch::NoGradGuard no_grad;
+  network_->raw_importance.copy_(network_->raw_importance.softmax(0));
 }
 
 std::vector<std::pair<std::string, double>> MckdMethod::diagnostics() {

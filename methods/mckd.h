@@ -38,7 +38,7 @@ class MckdMethod final : public Method {
 
   void initialise() override;
   Loss loss(const std::string& phase, const Batch& batch, const Progress& progress) override;
-  void end_step(const Progress& progress) override;
+  void end_phase(const std::string& phase, const Progress& progress) override;
   std::vector<std::pair<std::string, double>> diagnostics() override;
 
   at::Tensor forward(const at::Tensor& image, SubsetMask subset) override;
@@ -61,7 +61,6 @@ class MckdMethod final : public Method {
   MckdOptions options_;
   std::shared_ptr<MckdNetwork> network_;
   SubsetDecoder subset_decoder_;
-  bool importance_moved_ = false;  // a meta phase ran in this step
 };
 
 const MethodEntry& mckd_entry();

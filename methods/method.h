@@ -167,8 +167,12 @@ class Method {
   virtual void initialise() {}
   virtual void begin_stage(int /*stage*/) {}
   virtual Loss loss(const std::string& phase, const Batch& batch, const Progress& progress) = 0;
-  // After the optimiser steps of all phases of a step: mean teachers, stored normalisations; drop
-  // what was kept between phases here.
+  // After the last repeat of a run of a phase on the meta set, on the rank that ran it: stored
+  // normalisations. What it changes must be parameters that the phase trains: nothing else is
+  // carried to the other ranks.
+  virtual void end_phase(const std::string& /*phase*/, const Progress& /*progress*/) {}
+  // After the phases of a step, on every rank that trains: mean teachers; drop what was kept between
+  // phases here. Phases on the meta set may run on another rank or later.
   virtual void end_step(const Progress& /*progress*/) {}
   // Scalars worth a curve that are no loss (importance weights).
   virtual std::vector<std::pair<std::string, double>> diagnostics() { return {}; }

@@ -95,7 +95,9 @@ void read_metrics(RunRecord& run) {
     append(step, line, "samples_per_second", run.samples_per_second);
     append(step, line, "diagnostics", run.diagnostics);
     if (line.contains("validation") && line["validation"].is_object()) {
-      append(step, line["validation"], "score", run.validation);
+      // A validation rank reports some steps later.
+      const Json& validation = line["validation"];
+      append(as_number(validation.value("step", Json(step))), validation, "score", run.validation);
     }
   });
   if (damaged > 0) {

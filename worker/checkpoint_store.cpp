@@ -81,13 +81,13 @@ std::vector<std::int64_t> CheckpointStore::steps() const {
   return found;
 }
 
-void CheckpointStore::prune(std::optional<std::int64_t> best) {
+void CheckpointStore::prune(const std::set<std::int64_t>& kept) {
   for (const std::string& name : files_.list(directory_)) {
     if (name.ends_with(kPartial)) files_.remove_all(directory_ / name);
   }
   const std::vector<std::int64_t> all = steps();
   for (std::size_t i = static_cast<std::size_t>(keep_); i < all.size(); ++i) {
-    if (all[i] != best) remove(path(all[i]));
+    if (!kept.contains(all[i])) remove(path(all[i]));
   }
 }
 

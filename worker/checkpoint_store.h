@@ -11,6 +11,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -26,8 +27,8 @@ class CheckpointStore {
 
   // Durable when it returns. Throws DataError and leaves no trace but a .partial directory.
   void save(std::int64_t step, const std::map<std::string, std::vector<std::byte>>& contents);
-  // Removes what is neither among the newest `keep` nor `best`, and unfinished directories.
-  void prune(std::optional<std::int64_t> best);
+  // Removes what is neither among the newest `keep` nor in `kept`, and unfinished directories.
+  void prune(const std::set<std::int64_t>& kept);
 
   std::vector<std::int64_t> steps() const;  // of finished directories, newest first; unverified
   Path path(std::int64_t step) const;

@@ -80,9 +80,10 @@ void CheckpointWriter::write(const Snapshot& snapshot) {
   contents["model.safetensors"] = encode(snapshot.model);
   contents["optimizer.safetensors"] = encode(snapshot.optimizer);
   if (!snapshot.ema.empty()) contents["ema.safetensors"] = encode(snapshot.ema);
+  if (!snapshot.pending.empty()) contents["pending.safetensors"] = encode(snapshot.pending);
   contents["state.json"].assign(text, text + state.size());
   store_.save(snapshot.step, contents);
-  store_.prune(snapshot.best);
+  store_.prune(snapshot.keep);
 }
 
 }  // namespace lacuna::worker

@@ -10,6 +10,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 
@@ -22,9 +23,9 @@ namespace lacuna::worker {
 // A training state on the host.
 struct Snapshot {
   std::int64_t step = 0;
-  NamedTensors model, optimizer, ema;  // ema may be empty
+  NamedTensors model, optimizer, ema, pending;  // the last two may be empty
   Json state;
-  std::optional<std::int64_t> best;  // step that pruning must keep
+  std::set<std::int64_t> keep;  // steps that pruning must leave
 };
 
 class CheckpointWriter {

@@ -1,7 +1,10 @@
 #include "worker/device_setup.h"
 
+#include <algorithm>
+
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
 #include <sys/resource.h>
 #include <torch/cuda.h>
 #include <torch/utils.h>
@@ -12,7 +15,7 @@
 
 namespace lacuna::worker {
 
-Placement set_up_device(const RunConfig& config) {
+Placement set_up_device(const RunConfig& config, int gpu) {
   // First of all: threads that torch starts later inherit the processor's denormal mode.
   at::globalContext().setFlushDenormal(true);
   if (config.threads > 0) at::set_num_threads(config.threads);
@@ -30,7 +33,10 @@ Placement set_up_device(const RunConfig& config) {
         "cpu, or look at `lacuna doctor`.");
   }
   Placement placement;
-  if (config.device != "cpu" && has_cuda) placement.device = at::Device(at::kCUDA, 0);
+  if (config.device != "cpu" && has_cuda) {
+    placement.device = at::Device(at::kCUDA, static_cast<at::DeviceIndex>(std::max(0, gpu)));
+    c10::impl::VirtualGuardImpl(at::kCUDA).setDevice(placement.device);
+  }
   bool last = config.layout == "channels_last";
   if (config.layout == "auto") {
     last = config.precision == "bf16" ||
@@ -48,9 +54,9 @@ void place(methods::Method& method, const Placement& placement) {
   }
 }
 
-void seed_generators(std::uint64_t seed, std::int64_t step, int rank) {
+void seed_generators(std::uint64_t seed, std::int64_t step, int rank, int phase) {
   Stream stream(seed, Purpose::kInitialise, static_cast<std::uint64_t>(step + 1),
-                static_cast<std::uint32_t>(rank));
+                static_cast<std::uint32_t>(rank) | static_cast<std::uint32_t>(phase) << 16);
   const std::uint64_t high = stream.next(), low = stream.next();
   torch::manual_seed(high << 32 | low);
 }

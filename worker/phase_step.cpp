@@ -7,6 +7,7 @@
 #include <ATen/autocast_mode.h>
 #include <torch/types.h>
 
+#include "comm/gradient_reducer.h"
 #include "worker/schedule.h"
 
 namespace lacuna::worker {
@@ -43,6 +44,11 @@ class AutocastGuard {
   at::ScalarType type_;
 };
 
+std::int64_t chunk_size(std::int64_t samples, const PhaseSettings& settings) {
+  const std::int64_t whole = std::max<std::int64_t>(1, samples);
+  return settings.micro_batch > 0 ? std::min(settings.micro_batch, whole) : whole;
+}
+
 template <typename T>
 std::vector<T> part_of(const std::vector<T>& all, std::int64_t begin, std::int64_t count) {
   if (all.empty()) return {};
@@ -68,16 +74,16 @@ void add_parts(PhaseOutcome& outcome, const methods::Loss& loss, double share) {
   }
 }
 
-// Leaves gradients in the parameters; false as soon as a loss is not finite.
-bool accumulate(methods::Method& method, const methods::Phase& phase, const methods::Batch& batch,
+// Forward and backward over the micro-batches of this process; before_last is called before the
+// last backward pass. Stops at a loss that is not finite.
+template <typename BeforeLast>
+void accumulate(methods::Method& method, const methods::Phase& phase, const methods::Batch& batch,
                 const methods::Progress& progress, const PhaseSettings& settings,
-                PhaseOutcome& outcome) {
-  const std::int64_t samples = batch.image.size(0);
-  const std::int64_t chunk =
-      settings.micro_batch > 0 ? std::min(settings.micro_batch, samples) : samples;
+                std::int64_t whole_batch, PhaseOutcome& outcome, const BeforeLast& before_last) {
+  const std::int64_t samples = batch.image.size(0), chunk = chunk_size(samples, settings);
   for (std::int64_t begin = 0; begin < samples; begin += chunk) {
     const std::int64_t count = std::min(chunk, samples - begin);
-    const double share = static_cast<double>(count) / static_cast<double>(samples);
+    const double share = static_cast<double>(count) / static_cast<double>(whole_batch);
     methods::Loss loss;
     {
       const AutocastGuard autocast(settings.bf16, batch.image.device().type());
@@ -86,22 +92,65 @@ bool accumulate(methods::Method& method, const methods::Phase& phase, const meth
     }
     outcome.loss += share * loss.total.item<double>();
     add_parts(outcome, loss, share);
-    if (!std::isfinite(outcome.loss)) return false;
+    outcome.finite = std::isfinite(outcome.loss);
+    if (!outcome.finite) return;
+    if (begin + count == samples) before_last();
     (share == 1 ? loss.total : loss.total * share).backward();
   }
-  return true;
+}
+
+// A parameter that no rank had a gradient for has none, as in one process; the optimiser may care.
+void drop_untouched(const methods::Phase& phase, TrainingState& state, const SharedPhase& shared) {
+  const bool cares = std::any_of(phase.trains.begin(), phase.trains.end(), [](const auto& trained) {
+    return !trained.optimizer.defined_zero;
+  });
+  if (!cares) return;
+  const std::vector<bool> mine = shared.reducer.touched();
+  std::vector<std::int64_t> touched(mine.begin(), mine.end());
+  shared.ranks.wait(*shared.ranks.trainer_ranks().maximum(touched), "the list of gradients");
+  const NamedTensors parameters = state.trained_by(phase);
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    at::Tensor parameter = parameters[i].second;
+    if (touched[i] == 0) parameter.mutable_grad() = at::Tensor();
+  }
+}
+
+// The same over trainers: the small sum leaves before the last backward pass, gradients during it.
+void accumulate_shared(methods::Method& method, const methods::Phase& phase, TrainingState& state,
+                       const methods::Batch& batch, const methods::Progress& progress,
+                       const PhaseSettings& settings, const SharedPhase& shared,
+                       PhaseOutcome& outcome) {
+  const std::int64_t samples = batch.image.size(0), chunk = chunk_size(samples, settings);
+  shared.reducer.begin(static_cast<int>(std::max<std::int64_t>(1, (samples + chunk - 1) / chunk)));
+  bool started = false;
+  const auto start_sum = [&] {
+    shared.agreement.start(outcome);
+    started = true;
+  };
+  accumulate(method, phase, batch, progress, settings, shared.batch, outcome, start_sum);
+  if (!started) start_sum();
+  shared.ranks.enter(progress.step, Activity::kReducing);
+  const double waited = shared.reducer.wait_seconds();
+  shared.ranks.require(shared.reducer.finish(), "the sum of gradients");
+  outcome.reduce_seconds = shared.reducer.wait_seconds() - waited;
+  shared.agreement.finish(outcome);
+  if (outcome.finite) drop_untouched(phase, state, shared);
 }
 
 }  // namespace
 
 PhaseOutcome run_phase(methods::Method& method, TrainingState& state, const methods::Phase& phase,
                        const methods::Batch& batch, const methods::Progress& progress,
-                       const PhaseSettings& settings) {
+                       const PhaseSettings& settings, const SharedPhase* shared) {
   PhaseOutcome outcome;
   auto start = Clock::now();
   state.enter_phase(phase);
   state.clear_gradients();
-  outcome.finite = accumulate(method, phase, batch, progress, settings, outcome);
+  if (shared) {
+    accumulate_shared(method, phase, state, batch, progress, settings, *shared, outcome);
+  } else {
+    accumulate(method, phase, batch, progress, settings, batch.image.size(0), outcome, [] {});
+  }
   outcome.forward_backward_seconds = seconds_since(start);
 
   start = Clock::now();

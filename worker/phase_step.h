@@ -2,35 +2,39 @@
 // check that the loss is finite, clipping and the update.
 //
 // A loss that is a mean over samples gives the same gradients whatever the micro-batch, up to
-// summation order: each part counts with its share of the samples.
+// summation order: each part counts with its share of the samples. The same holds for the parts of
+// a batch that several trainers hold.
 #pragma once
 
 #include <cstdint>
-#include <map>
-#include <string>
-#include <utility>
-#include <vector>
 
 #include "methods/method.h"
+#include "worker/phase_outcome.h"
+#include "worker/step_agreement.h"
 #include "worker/training_state.h"
 
-namespace lacuna::worker {
+namespace lacuna::comm {
+class GradientReducer;
+}
 
-struct PhaseOutcome {
-  bool finite = true;  // false: loss or gradient was not, and nothing was updated
-  double loss = 0;
-  std::vector<std::pair<std::string, double>> parts;
-  std::map<std::string, double> learning_rates, gradient_norms;  // by group
-  double forward_backward_seconds = 0, optimizer_seconds = 0;
-};
+namespace lacuna::worker {
 
 struct PhaseSettings {
   std::int64_t micro_batch = 0;  // 0: the whole batch at once
   bool bf16 = false;
 };
 
+// What a phase needs whose batch is divided among trainers; this one's part may be empty.
+struct SharedPhase {
+  RankGroup& ranks;
+  StepAgreement& agreement;
+  comm::GradientReducer& reducer;  // of the parameters that the phase trains
+  std::int64_t batch = 1;          // samples over all trainers
+};
+
+// shared null: `batch` is the whole batch. Throws PeerLost.
 PhaseOutcome run_phase(methods::Method& method, TrainingState& state, const methods::Phase& phase,
                        const methods::Batch& batch, const methods::Progress& progress,
-                       const PhaseSettings& settings);
+                       const PhaseSettings& settings, const SharedPhase* shared = nullptr);
 
 }  // namespace lacuna::worker

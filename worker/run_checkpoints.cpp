@@ -1,36 +1,48 @@
 #include "worker/run_checkpoints.h"
 
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/log.h"
 
 namespace lacuna::worker {
 
 RunCheckpoints::RunCheckpoints(const RunConfig& config, RunFiles& run, FileSystem& files,
-                               Json identity)
+                               Json identity, bool writes)
     : config_(config),
       run_(run),
       store_(files, run.checkpoints(), config.checkpoint_keep),
       writer_(store_, [this](const Snapshot& snapshot, double seconds,
                              const std::string& error) { report(snapshot, seconds, error); }),
-      identity_(std::move(identity)) {}
+      identity_(std::move(identity)),
+      writes_(writes) {}
 
-std::optional<RunProgress> RunCheckpoints::find() {
-  const auto step = store_.newest_valid([&](const Path& path, const std::string& reason) {
+std::optional<std::int64_t> RunCheckpoints::choose() {
+  return store_.newest_valid([&](const Path& path, const std::string& reason) {
     log::warn("{}: this checkpoint is not used: {}. Taking the one before it.", path.string(),
               reason);
     run_.event("checkpoint_rejected", 0, {{"path", path.string()}, {"reason", reason}});
   });
-  if (!step) return std::nullopt;
-  restored_ = last_step_ = *step;
-  saved_step_ = step;
-  const Path path = store_.path(*step) / "state.json";
+}
+
+std::optional<RunProgress> RunCheckpoints::find(RankGroup& ranks) {
+  const auto mine = ranks.writes() ? choose() : std::nullopt;
+  const Json step = ranks.share(mine ? Json(*mine) : Json(), "the choice of a checkpoint");
+  if (step.is_null()) return std::nullopt;
+  restored_ = last_step_ = step;
+  saved_step_ = restored_;
+  const Path directory = store_.path(restored_);
+  if (ranks.size() > 1) {
+    const auto problem = ranks.writes() ? std::nullopt : store_.problem(directory);
+    ranks.expect_same(problem ? *problem : hash_file_hex(directory / "manifest.json"),
+                      "checkpoint manifest");
+  }
   try {
-    return RunProgress::from_json(read_json(path));
+    return RunProgress::from_json(read_json(directory / "state.json"));
   } catch (const Json::exception& error) {
     throw_error<DataError>(
         "{}: not a state of this version: {}. Remove the checkpoint to start "
         "from the one before it.",
-        path.string(), error.what());
+        (directory / "state.json").string(), error.what());
   }
 }
 
@@ -41,22 +53,38 @@ void RunCheckpoints::load(TrainingState& state) const {
   if (state.ema()) load_into(state.averages(), directory / "ema.safetensors");
 }
 
+void RunCheckpoints::load_evaluated(std::int64_t step, const NamedTensors& weights,
+                                    const TrainingState& state) const {
+  const std::size_t averaged = state.averages().size();
+  const Path directory = store_.path(step);
+  load_into(weights, directory / "model.safetensors");
+  if (averaged == 0) return;
+  const auto end = weights.begin() + static_cast<std::ptrdiff_t>(averaged);
+  load_into({weights.begin(), end}, directory / "ema.safetensors");
+}
+
 bool RunCheckpoints::is_due(std::int64_t step) const {
+  if (!writes_) return false;
   if (config_.checkpoint_steps > 0 && step - last_step_ >= config_.checkpoint_steps) return true;
   const std::chrono::duration<double> since = std::chrono::steady_clock::now() - last_time_;
   return config_.checkpoint_seconds > 0 &&
          since.count() >= static_cast<double>(config_.checkpoint_seconds);
 }
 
-void RunCheckpoints::save(const TrainingState& state, const RunProgress& progress) {
+void RunCheckpoints::save(const TrainingState& state, const RunProgress& progress,
+                          NamedTensors pending) {
+  if (!writes_) return;
   writer_.wait();
-  run_.metrics().sync();
+  run_.sync_metrics();
   Snapshot snapshot;
   snapshot.step = progress.step;
-  snapshot.best = progress.best_step;
+  for (const auto& kept : {progress.best_step, progress.candidate}) {
+    if (kept) snapshot.keep.insert(*kept);
+  }
   snapshot.model = copy_to_host(state.model());
   snapshot.optimizer = copy_to_host(state.optimizers());
   snapshot.ema = copy_to_host(state.averages());
+  snapshot.pending = std::move(pending);
   snapshot.state = progress.to_json();
   snapshot.state.update(identity_);
   // Multiples of the interval, also after a save for another reason.

@@ -14,8 +14,9 @@ namespace {
 
 // Keys that change where or how fast a run computes, or what it keeps, but not its result.
 constexpr std::array kNeutralKeys = {
-    "data.cache",    "data.loader_threads", "train.device", "train.layout",
-    "train.threads", "checkpoint.",         "log.",
+    "data.cache",   "data.loader_threads", "train.device",
+    "train.layout", "train.threads",       "checkpoint.",
+    "log.",         "meta.rank",           "data.stage",
 };
 
 bool decides_result(const std::string& path) {
@@ -74,6 +75,9 @@ RunConfig read_fields(Json resolved, const std::string& where) {
   run.augment = at<std::string>(resolved, "data.augment");
   if (optional_at<std::string>(resolved, "subsets.policy")) run.subsets = resolved["subsets"];
   run.loader_threads = at<int>(resolved, "data.loader_threads");
+  run.shard = at<std::string>(resolved, "data.shard");
+  run.shard_by = at<std::string>(resolved, "data.shard_by");
+  run.stage = at<std::string>(resolved, "data.stage");
   run.steps = at<std::int64_t>(resolved, "train.steps");
   run.batch = at<std::int64_t>(resolved, "train.batch");
   run.micro_batch = at<std::int64_t>(resolved, "train.micro_batch");
@@ -82,12 +86,16 @@ RunConfig read_fields(Json resolved, const std::string& where) {
   run.mode = at<std::string>(resolved, "train.mode");
   run.device = at<std::string>(resolved, "train.device");
   run.layout = at<std::string>(resolved, "train.layout");
+  run.bf16_gradients = at<std::string>(resolved, "train.gradient_compression") == "bf16";
   run.learning_rate = optional_at<double>(resolved, "train.learning_rate");
   run.ema = at<double>(resolved, "train.ema");
   run.nonfinite_limit = at<std::int64_t>(resolved, "train.nonfinite_limit");
   run.threads = at<int>(resolved, "train.threads");
   run.meta_period = optional_at<std::int64_t>(resolved, "meta.period");
   run.meta_repeats = optional_at<std::int64_t>(resolved, "meta.repeats");
+  run.meta_dedicated = at<std::string>(resolved, "meta.rank") == "dedicated";
+  run.meta_async = at<std::string>(resolved, "meta.mode") == "async";
+  run.meta_lag = at<std::int64_t>(resolved, "meta.lag");
   run.validate_every = at<std::int64_t>(resolved, "validate.every");
   run.validate_cases = at<std::int64_t>(resolved, "validate.cases");
   run.checkpoint_steps = at<std::int64_t>(resolved, "checkpoint.every_steps");

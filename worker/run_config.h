@@ -32,16 +32,21 @@ struct RunConfig {
   std::optional<std::string> augment;  // "card", "none"
   std::optional<Json> subsets;         // null: the stage's own policy
   int loader_threads = 2;
+  std::string shard = "global", shard_by = "bytes", stage;
 
   std::int64_t steps = 1, batch = 1, micro_batch = 0;
   std::uint64_t seed = 1;
   std::string precision = "fp32", mode = "exact", device = "auto", layout = "auto";
+  bool bf16_gradients = false;          // between ranks
   std::optional<double> learning_rate;  // null: the card's, per group
   double ema = 0;                       // decay; 0 = off
   std::int64_t nonfinite_limit = 10;    // skipped steps in a row before the run has diverged
   int threads = 0;                      // 0: as many as cores
 
   std::optional<std::int64_t> meta_period, meta_repeats;
+  bool meta_dedicated = false;  // a validation rank, when there are several ranks
+  bool meta_async = false;
+  std::int64_t meta_lag = 10;
 
   std::int64_t validate_every = 0, validate_cases = 0;
   std::int64_t checkpoint_steps = 0, checkpoint_seconds = 0;

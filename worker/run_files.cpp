@@ -45,19 +45,26 @@ Json provenance() {
           {"threads", at::get_num_threads()}};
 }
 
-RunFiles::RunFiles(const RunConfig& config, std::filesystem::path directory)
-    : directory_(std::move(directory)) {
+RunFiles::RunFiles(const RunConfig& config, std::filesystem::path directory, int rank,
+                   Publish publish)
+    : directory_(std::move(directory)), publish_(std::move(publish)) {
+  const std::string log = (directory_ / "log" / fmt::format("rank-{}.log", rank)).string();
+  if (rank > 0) {
+    log::add_file(log);
+    return;
+  }
   FileSystem& files = posix_file_system();
   // Before anything is written: a wrong directory stays as it was.
   if (files.exists(directory_ / "run.json")) check_same_run(config, directory_ / "run.json");
   files.make_directories(directory_ / "log");
   files.make_directories(checkpoints());
   lease_ = std::make_unique<Lease>(directory_);
-  log::add_file((directory_ / "log" / "rank-0.log").string());
+  log::add_file(log);
   events_ = std::make_unique<JsonLines>(directory_ / "events.jsonl");
 }
 
 void RunFiles::settle(const RunConfig& config, const Json& cohort) {
+  if (!lease_) return;
   const auto path = directory_ / "run.json";
   if (!posix_file_system().exists(path)) {
     Json run = config.resolved;
@@ -78,16 +85,51 @@ void RunFiles::settle(const RunConfig& config, const Json& cohort) {
   }
 }
 
-JsonLines& RunFiles::open_metrics(std::int64_t step) {
-  metrics_ = std::make_unique<JsonLines>(directory_ / "metrics.jsonl", step);
-  return *metrics_;
+void RunFiles::store_shard_plan(const Json& plan) {
+  if (!lease_) return;
+  const auto path = directory_ / "shard_plan.json";
+  FileSystem& files = posix_file_system();
+  if (files.exists(path) && plan.at("shard") == "local") {
+    const std::size_t before = read_json(path).at("ranks").size(), now = plan.at("ranks").size();
+    if (before != now) {
+      log::warn(
+          "the run goes on with {} ranks after {}: with data.shard local each rank draws from "
+          "other "
+          "cases than before, so results differ from those of either number",
+          now, before);
+      event("shards_changed", 0, {{"before", before}, {"now", now}});
+    }
+  }
+  write_durably(files, path, plan.dump(2) + "\n");
+}
+
+void RunFiles::open_metrics(std::int64_t step) {
+  if (lease_) metrics_ = std::make_unique<JsonLines>(directory_ / "metrics.jsonl", step);
+}
+
+void RunFiles::metrics(const Json& line) {
+  if (!metrics_) return;
+  metrics_->append(line);
+  publish("metrics", line);
+}
+
+void RunFiles::sync_metrics() {
+  if (metrics_) metrics_->sync();
 }
 
 void RunFiles::event(const std::string& kind, std::int64_t step, Json detail) {
+  if (!events_) return;
   detail["time"] = utc_now();
   detail["event"] = kind;
   detail["step"] = step;
   events_->append(detail);
+  publish("event", detail);
+}
+
+void RunFiles::publish(const std::string& kind, const Json& line) {
+  if (!publish_) return;
+  const std::lock_guard lock(publishing_);
+  publish_(kind, line);
 }
 
 }  // namespace lacuna::worker

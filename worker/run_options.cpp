@@ -38,6 +38,14 @@ std::vector<Option> data_options() {
           "voxels", 1),
       word("data.augment", "\"card\"", {"card", "none"},
            "Augmentation: as the method's card says, or none."),
+      word("data.shard", "\"global\"", {"global", "local"},
+           "global: any rank reads any training case; local: each rank owns some and draws from "
+           "them, so results depend on the number of ranks."),
+      word("data.shard_by", "\"bytes\"", {"bytes", "institution"},
+           "How local shards are balanced: case by case, or by whole institutions."),
+      key("data.stage", Type::kString, "\"\"",
+          "Where a rank copies its local shard before training: a directory on node-local scratch, "
+          "or memory; empty: nowhere."),
       key("data.loader_threads", Type::kInteger, "2", "Threads that prepare batches.", "threads", 1,
           256),
   };
@@ -66,6 +74,8 @@ std::vector<Option> train_options() {
       key("train.nonfinite_limit", Type::kInteger, "10",
           "Steps in a row with a loss that is not finite before the run counts as diverged.",
           "steps", 1, 1e6),
+      word("train.gradient_compression", "\"none\"", {"none", "bf16"},
+           "How gradients travel between ranks: as they are, or rounded to bfloat16."),
       word("train.device", "\"auto\"", {"auto", "cpu", "cuda"}, "Where to compute."),
       word("train.layout", "\"auto\"", {"auto", "contiguous", "channels_last"},
            "Memory layout of images and convolution weights; auto: channels_last for bf16, and "
@@ -81,6 +91,18 @@ std::vector<Option> other_options() {
           "Steps between runs of a phase on the meta set; null: the card's.", "steps", 1, 1e12),
       key("meta.repeats", Type::kInteger, "null",
           "Updates per run of a phase on the meta set; null: the card's.", "updates", 1, 1e6),
+      word(
+          "meta.rank", "\"shared\"", {"shared", "dedicated"},
+          "dedicated: the last of several ranks does not train but runs phases on the meta set and "
+          "validations; shared: the trainers do."),
+      word(
+          "meta.mode", "\"sync\"", {"sync", "async"},
+          "When the result of a phase on the meta set takes effect: in its step, or meta.lag steps "
+          "later, so that nobody waits for it."),
+      key("meta.lag", Type::kInteger, "10",
+          "Steps from the weights that are used to the effect of the result: of a phase in mode "
+          "async, and of a validation on a dedicated rank.",
+          "steps", 1, 1e9),
       key("validate.every", Type::kInteger, "null",
           "Steps between validations over all subsets; null: a tenth of the run; 0: none.", "steps",
           0, 1e12),

@@ -54,6 +54,21 @@ int RunPlan::stage_at(std::int64_t step) const {
   return static_cast<int>(stages_.size()) - 1;
 }
 
+const methods::Phase& RunPlan::phase(int stage, const std::string& name) const {
+  const auto& phases = stages_[static_cast<std::size_t>(stage)].phases;
+  const auto found = std::find_if(phases.begin(), phases.end(),
+                                  [&](const auto& each) { return each.name == name; });
+  if (found == phases.end()) {
+    throw_error<Error>("stage {} of the run has no phase {}", stage, name);
+  }
+  return *found;
+}
+
+int RunPlan::phase_number(int stage, const methods::Phase& phase) const {
+  const auto& first = stages_[static_cast<std::size_t>(stage)].phases.front();
+  return static_cast<int>(&this->phase(stage, phase.name) - &first) + 1;
+}
+
 std::int64_t RunPlan::batches_per_step(int stage) const {
   std::int64_t most = 1;
   for (const auto& phase : stages_[static_cast<std::size_t>(stage)].phases) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "methods/method.h"
@@ -24,6 +25,13 @@ class RunPlan {
   static bool is_due(const methods::Phase& phase, std::int64_t step) {
     return step % phase.period == 0;
   }
+  std::int64_t end_of(int stage) const {
+    return start_of(stage) + stages_[static_cast<std::size_t>(stage)].steps;
+  }
+  // By name; throws Error when the stage has no such phase.
+  const methods::Phase& phase(int stage, const std::string& name) const;
+  // Position of a phase among those of its stage, from 1.
+  int phase_number(int stage, const methods::Phase& phase) const;
   // Training batches per step: the most that a phase of the stage repeats.
   std::int64_t batches_per_step(int stage) const;
   // Number of the first batch of the meta loader at `step`: updates on the meta set before it, in

@@ -16,6 +16,8 @@ struct RunProgress {
   std::int64_t skipped_steps = 0;     // of the whole run
   double best_score = 0;
   std::optional<std::int64_t> best_step;
+  std::optional<std::int64_t> candidate;  // step that a validation rank is judging
+  Json meta_pending = Json::array();      // phases on the meta set that have not taken effect
   // The metrics line of `step`, when the stop came before its validation was complete.
   Json pending_line;
 
@@ -26,6 +28,8 @@ struct RunProgress {
             {"skipped_steps", skipped_steps},
             {"best_score", best_score},
             {"best_step", best_step ? Json(*best_step) : Json()},
+            {"candidate", candidate ? Json(*candidate) : Json()},
+            {"meta_pending", meta_pending},
             {"pending_line", pending_line}};
   }
 
@@ -37,6 +41,8 @@ struct RunProgress {
     progress.skipped_steps = state.at("skipped_steps");
     progress.best_score = state.at("best_score");
     if (!state.at("best_step").is_null()) progress.best_step = state.at("best_step");
+    if (!state.at("candidate").is_null()) progress.candidate = state.at("candidate");
+    progress.meta_pending = state.at("meta_pending");
     progress.pending_line = state.at("pending_line");
     return progress;
   }

@@ -29,7 +29,8 @@ void StepMetrics::add(const methods::Phase& phase, const PhaseOutcome& outcome, 
   if (phase.on_meta_set) {
     meta_ += outcome.forward_backward_seconds + outcome.optimizer_seconds;
   } else {
-    forward_backward_ += outcome.forward_backward_seconds;
+    forward_backward_ += outcome.forward_backward_seconds - outcome.reduce_seconds;
+    reduce_ += outcome.reduce_seconds;
     optimizer_ += outcome.optimizer_seconds;
   }
 }
@@ -60,6 +61,7 @@ Json StepMetrics::take_line(std::int64_t step, const methods::Stage& stage,
                 {{"step", step_seconds_ / steps},
                  {"data_wait", data_wait_ / steps},
                  {"forward_backward", forward_backward_ / steps},
+                 {"reduce", reduce_ / steps},
                  {"optimizer", optimizer_ / steps},
                  {"meta", meta_ / steps}}},
                {"peak_memory_bytes", peak_memory_bytes()}};
@@ -67,7 +69,7 @@ Json StepMetrics::take_line(std::int64_t step, const methods::Stage& stage,
   for (const auto& [name, value] : method.diagnostics()) diagnostics[name] = value;
   if (!diagnostics.empty()) line["diagnostics"] = diagnostics;
   window_steps_ = window_samples_ = 0;
-  step_seconds_ = data_wait_ = forward_backward_ = optimizer_ = meta_ = 0;
+  step_seconds_ = data_wait_ = forward_backward_ = reduce_ = optimizer_ = meta_ = 0;
   return line;
 }
 

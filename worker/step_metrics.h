@@ -10,7 +10,7 @@
 
 #include "base/json.h"
 #include "methods/method.h"
-#include "worker/phase_step.h"
+#include "worker/phase_outcome.h"
 
 namespace lacuna::worker {
 
@@ -33,7 +33,8 @@ class StepMetrics {
   double loss_ = 0, learning_rate_ = 0;
   Json losses_, rates_, norms_;
   std::int64_t window_steps_ = 0, window_samples_ = 0;
-  double step_seconds_ = 0, data_wait_ = 0, forward_backward_ = 0, optimizer_ = 0, meta_ = 0;
+  double step_seconds_ = 0, data_wait_ = 0, forward_backward_ = 0, reduce_ = 0, optimizer_ = 0,
+         meta_ = 0;
 };
 
 }  // namespace lacuna::worker

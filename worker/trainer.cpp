@@ -3,58 +3,22 @@
 #include <chrono>
 #include <optional>
 
-#include <torch/types.h>
-
 #include "base/log.h"
 #include "base/progress.h"
-#include "methods/registry.h"
-#include "worker/device_setup.h"
-#include "worker/patch_check.h"
+#include "worker/judge.h"
+#include "worker/meta_phases.h"
+#include "worker/phase_reducers.h"
 #include "worker/phase_step.h"
 #include "worker/run_checkpoints.h"
-#include "worker/run_files.h"
-#include "worker/run_plan.h"
-#include "worker/run_progress.h"
+#include "worker/run_position.h"
+#include "worker/run_setup.h"
 #include "worker/stage_feed.h"
+#include "worker/step_agreement.h"
 #include "worker/step_metrics.h"
-#include "worker/training_state.h"
-#include "worker/validation.h"
+#include "worker/validation_rank.h"
 
 namespace lacuna::worker {
 namespace {
-
-constexpr int kRank = 0;  // of one process
-
-std::unique_ptr<methods::Method> make_method(const RunConfig& config, const data::Cohort& cohort,
-                                             const TrainingHooks& hooks) {
-  seed_generators(config.seed, -1, kRank);
-  auto method = hooks.make_method ? hooks.make_method(cohort)
-                                  : methods::make_method(config.method, cohort.modalities,
-                                                         config.width, config.method_options);
-  method->initialise();
-  check_patch(*method, run_recipe(*method, config).patch, "run");
-  return method;
-}
-
-Json describe(const data::Cohort& cohort, const RunConfig& config) {
-  return {{"fingerprint", cohort.fingerprint},
-          {"modalities", cohort.modalities.names()},
-          {"profile", cohort.profile},
-          {"split", config.split},
-          {"cases", cohort.cases.size()}};
-}
-
-std::vector<int> validation_cases(const RunConfig& config, const data::Cohort& cohort) {
-  if (config.validate_every == 0) return {};
-  std::vector<int> cases = cohort.part(config.split, "validation");
-  if (cases.empty()) {
-    log::warn("split {} has no validation cases: the best checkpoint is the newest", config.split);
-  }
-  if (static_cast<std::int64_t>(cases.size()) > config.validate_cases) {
-    cases.resize(static_cast<std::size_t>(config.validate_cases));
-  }
-  return cases;
-}
 
 class Trainer {
  public:
@@ -62,33 +26,83 @@ class Trainer {
           const TrainingHooks& hooks)
       : config_(config),
         hooks_(hooks),
-        files_(config, directory),
+        ranks_(hooks.ranks, hooks.pulse, config.meta_dedicated, hooks.peer_deadline),
+        files_(open_run_files(config, directory, ranks_, hooks)),
         cohort_(data::open_cohort(config.cache)),
-        placement_(set_up_device(config)),
-        method_(make_method(config, cohort_, hooks)),
+        placement_(set_up_device(config, hooks.gpu)),
+        method_(make_run_method(config, cohort_, hooks)),
         plan_(*method_, config),
         validation_cases_(validation_cases(config, cohort_)),
-        checkpoints_(config_, files_,
+        checkpoints_(config_, *files_,
                      hooks.checkpoint_files ? *hooks.checkpoint_files : posix_file_system(),
-                     {{"run", config.resolved}, {"cohort", describe(cohort_, config)}}),
-        progress_line_("train", "steps", config.steps, progress_style(!hooks.progress)) {
-    files_.settle(config_, describe(cohort_, config_));
+                     {{"run", config.resolved}, {"cohort", describe(cohort_, config)}},
+                     ranks_.writes()),
+        agreement_(
+            ranks_, [this] { return stop_requested(); }, hooks.checkpoint_requested),
+        progress_line_("train", "steps", config.steps,
+                       progress_style(!hooks.progress || !ranks_.writes())) {
+    files_->settle(config_, describe(cohort_, config_));
+    data_.emplace(config_, cohort_, ranks_, *files_);
     place(*method_, placement_);
     state_.emplace(*method_, config_.ema);
+    reducers_.emplace(ranks_, *state_, config_.bf16_gradients);
+    meta_worker_.emplace(config_, cohort_, plan_, *method_, *state_, placement_, ranks_);
+    if (ranks_.has_validation_rank() && ranks_.trains()) link_.emplace(ranks_);
+    ValidationLink* link = link_ ? &*link_ : nullptr;
+    meta_.emplace(config_, cohort_, plan_, ranks_, *meta_worker_, *state_, link);
+    judge_.emplace(config_, cohort_, validation_cases_, *method_, *state_, ranks_, link, counters_);
   }
 
   TrainingResult run() {
-    restore();
+    publish_plan();
+    const auto saved = checkpoints_.find(ranks_);
+    if (!ranks_.trains()) {
+      return ValidationRank(config_, cohort_, plan_, validation_cases_, *method_, *state_,
+                            *meta_worker_, ranks_, hooks_.stop_requested)
+          .run();
+    }
+    restore(saved);
+    const TrainingResult result = train();
+    if (link_) link_->end(result.code, result.step, result.best_score);
+    ranks_.enter(counters_.step, Activity::kFinished);
+    return result;
+  }
+
+ private:
+  bool stop_requested() {
+    return (hooks_.stop_requested && hooks_.stop_requested()) || (link_ && link_->alarmed());
+  }
+
+  TrainingResult result(ExitCode code) const {
+    return {code, counters_.step, counters_.best_score, ranks_.writes()};
+  }
+
+  void publish_plan() const {
+    if (!hooks_.publish || !ranks_.writes()) return;
+    Json stages = Json::array();
+    for (const auto& each : plan_.stages()) {
+      stages.push_back({{"name", each.name}, {"steps", each.steps}});
+    }
+    hooks_.publish("plan", {{"method", config_.method},
+                            {"hash", config_.hash},
+                            {"steps", plan_.steps()},
+                            {"batch", config_.batch},
+                            {"stages", stages},
+                            {"ranks", ranks_.size()},
+                            {"trainers", ranks_.trainers()}});
+  }
+
+  TrainingResult train() {
     if (counters_.step == plan_.steps() && counters_.pending_line.is_null()) {
       log::info("the run is finished: {} steps, best score {:.4f}. Evaluate it: lacuna eval",
                 counters_.step, counters_.best_score);
       return result(ExitCode::kDone);
     }
-    files_.open_metrics(counters_.step);
+    files_->open_metrics(counters_.step);
     progress_line_.update(counters_.step);
     if (!counters_.pending_line.is_null()) {  // a stop came between a step and its validation
       if (!after_step(counters_.pending_line)) return stop();
-      checkpoints_.save(*state_, counters_);
+      save();
     }
     method_->module().train();
     while (counters_.step < plan_.steps()) {
@@ -97,24 +111,16 @@ class Trainer {
       if (counters_.nonfinite_in_row >= config_.nonfinite_limit) return diverged();
       const bool completed = after_step(due_line());
       const bool last = counters_.step == plan_.steps();
-      if (!completed || (stop_requested() && !last)) return stop();
+      if (!completed || (!last && agreement_.stop())) return stop();
     }
     return finish();
   }
 
- private:
-  bool stop_requested() const { return hooks_.stop_requested && hooks_.stop_requested(); }
-
-  TrainingResult result(ExitCode code) const {
-    return {code, counters_.step, counters_.best_score};
-  }
-
   // begin_stage() may change weights (a student that starts from its teacher), so it runs for the
   // stages so far before the saved weights take their place.
-  void restore() {
-    const auto saved = checkpoints_.find();
+  void restore(const std::optional<RunProgress>& saved) {
     if (!saved) {
-      files_.event("start", 0);
+      files_->event("start", 0);
       return;
     }
     counters_ = *saved;
@@ -127,9 +133,12 @@ class Trainer {
     }
     checkpoints_.load(*state_);
     if (counters_.step < plan_.steps()) {
-      log::info("resuming at step {} of {}", counters_.step, plan_.steps());
+      log::info("resuming at step {} of {} on {} rank{}", counters_.step, plan_.steps(),
+                ranks_.size(), ranks_.size() > 1 ? "s" : "");
     }
-    files_.event("resume", counters_.step);
+    files_->event("resume", counters_.step, {{"ranks", ranks_.size()}});
+    meta_->restore(counters_.meta_pending, checkpoints_.pending_file());
+    tell(judge_->restore(checkpoints_));
   }
 
   void enter_stage() {
@@ -139,52 +148,46 @@ class Trainer {
       counters_.stage = now.name;
       state_->enter_stage(now, counters_.step == plan_.start_of(stage));
       method_->begin_stage(stage);
-      files_.event("stage", counters_.step, {{"stage", now.name}});
+      files_->event("stage", counters_.step, {{"stage", now.name}});
       stage_ = stage;
       feed_.reset();
     }
     if (!feed_) {
-      feed_ = std::make_unique<StageFeed>(cohort_, run_recipe(*method_, config_), config_, plan_,
-                                          counters_.step, placement_.device, placement_.layout);
+      feed_ = std::make_unique<StageFeed>(*data_, run_recipe(*method_, config_), config_, plan_,
+                                          counters_.step, placement_, ranks_);
       waited_ = 0;
     }
-  }
-
-  methods::Progress position() const {
-    methods::Progress at;
-    at.seed = config_.seed;
-    at.step = counters_.step;
-    at.steps = plan_.steps();
-    at.stage = stage_;
-    at.stage_step = counters_.step - plan_.start_of(stage_);
-    const auto cases = static_cast<std::int64_t>(cohort_.part(config_.split, "train").size());
-    at.steps_per_epoch = std::max<std::int64_t>(1, (cases + config_.batch - 1) / config_.batch);
-    return at;
   }
 
   const methods::Stage& stage() const { return plan_.stages()[static_cast<std::size_t>(stage_)]; }
 
   void train_step() {
     const auto start = std::chrono::steady_clock::now();
-    seed_generators(config_.seed, counters_.step, kRank);
+    seed_generators(config_.seed, counters_.step, ranks_.rank());
     metrics_.begin_step();
+    agreement_.begin_step();
     periodic_phase_ran_ = false;
-    methods::Progress at = position();
-    const PhaseSettings settings{config_.micro_batch, config_.precision == "bf16"};
+    methods::Progress at = run_position(plan_, config_, cohort_, counters_.step);
+    note(meta_->before_step(at.step));
     for (const methods::Phase& phase : stage().phases) {
-      if (!RunPlan::is_due(phase, counters_.step)) continue;
+      if (!RunPlan::is_due(phase, at.step)) continue;
+      if (phase.on_meta_set) {
+        if (const auto outcome = meta_->run(phase, at)) note({{&phase, *outcome}});
+        continue;
+      }
       periodic_phase_ran_ |= phase.period > 1;
       for (at.repeat = 0; at.repeat < phase.repeats; ++at.repeat) {
-        const methods::Batch& batch =
-            phase.on_meta_set ? feed_->meta(phase) : feed_->training(at.repeat);
-        metrics_.add(phase, run_phase(*method_, *state_, phase, batch, at, settings),
-                     &phase == &stage().phases.front());
+        metrics_.add(phase, train_phase(phase, at), is_first(phase));
       }
       at.repeat = 0;
     }
+    note(meta_->after_phases(at.step));
+    ranks_.enter(at.step, Activity::kUpdating);
     if (Ema* average = state_->ema()) average->update();
     method_->end_step(at);
+    share_buffers();
     feed_->end_step();
+    if (link_) link_->poll();
     ++counters_.step;
     count_nonfinite();
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
@@ -196,6 +199,39 @@ class Trainer {
                                                       metrics_.loss(), metrics_.learning_rate()));
   }
 
+  bool is_first(const methods::Phase& phase) const {
+    return phase.name == stage().phases.front().name;
+  }
+
+  // Results of phases on the meta set that have taken effect in this step.
+  void note(const MetaPhases::Applied& applied) {
+    for (const auto& [phase, outcome] : applied) {
+      metrics_.add(*phase, outcome, is_first(*phase));
+      periodic_phase_ran_ |= phase->period > 1;
+    }
+  }
+
+  PhaseOutcome train_phase(const methods::Phase& phase, const methods::Progress& at) {
+    const PhaseSettings settings{config_.micro_batch, config_.precision == "bf16"};
+    ranks_.enter(at.step, Activity::kWaitingForData);
+    const methods::Batch& batch = feed_->training(at.repeat);
+    ranks_.enter(at.step, Activity::kComputing);
+    if (ranks_.trainers() == 1) return run_phase(*method_, *state_, phase, batch, at, settings);
+    const SharedPhase shared{ranks_, agreement_, reducers_->of(phase), config_.batch};
+    return run_phase(*method_, *state_, phase, batch, at, settings, &shared);
+  }
+
+  // Buffers that training changes (running statistics) follow different samples on each rank: all
+  // take those of rank 0, so that every rank holds what a checkpoint holds.
+  void share_buffers() {
+    const NamedTensors buffers = state_->buffers();
+    if (ranks_.trainers() == 1 || buffers.empty()) return;
+    TensorPack pack(buffers);
+    if (ranks_.writes()) pack.take(buffers);
+    ranks_.broadcast(ranks_.trainer_ranks(), pack.bytes(), 0, "the buffers");
+    pack.put(buffers);
+  }
+
   void count_nonfinite() {
     if (metrics_.finite()) {
       counters_.nonfinite_in_row = 0;
@@ -205,70 +241,68 @@ class Trainer {
     ++counters_.skipped_steps;
     log::warn("step {}: the loss or a gradient is not finite; its update is skipped ({} in a row)",
               counters_.step, counters_.nonfinite_in_row);
-    files_.event("nonfinite", counters_.step, {{"in_row", counters_.nonfinite_in_row}});
-  }
-
-  bool validation_due() const {
-    if (validation_cases_.empty()) return false;
-    return counters_.step % config_.validate_every == 0 || counters_.step == plan_.steps();
+    files_->event("nonfinite", counters_.step, {{"in_row", counters_.nonfinite_in_row}});
   }
 
   // The metrics line of the step, or null when none is due.
   Json due_line() {
     const bool due = counters_.step % config_.log_every == 0 || periodic_phase_ran_ ||
-                     counters_.step == plan_.steps() || validation_due();
+                     counters_.step == plan_.steps() || judge_->reports_at(counters_.step);
     if (!due) return nullptr;
     Json line = metrics_.take_line(counters_.step, stage(), *method_);
     line["skipped_steps"] = counters_.skipped_steps;
-    line["skipped_cases"] = feed_->skipped_cases();
+    line["skipped_cases"] = feed_->skipped_cases() + meta_worker_->skipped_cases();
     line["checkpoint_failures"] = checkpoints_.failures();
     return line;
   }
 
   // Validates, logs and saves what is due; false when a stop was asked for during validation.
   bool after_step(Json line) {
+    const Judge::Report report = judge_->after_step(counters_.step, [this] {
+      ranks_.enter(counters_.step, Activity::kValidating);
+      return !stop_requested();
+    });
+    if (report.stopped) {
+      counters_.pending_line = std::move(line);
+      return false;
+    }
+    tell(report);
     bool improved = false;
-    if (validation_due()) {
-      const auto score = run_validation();
-      if (!score) {
-        counters_.pending_line = std::move(line);
-        return false;
-      }
-      line["validation"] = score->detail;
-      improved = !counters_.best_step || score->score > counters_.best_score;
-      if (improved) {
-        counters_.best_score = score->score;
-        counters_.best_step = counters_.step;
-      }
+    for (const auto& verdict : report.verdicts) {
+      line["validation"] = verdict.detail;
+      improved |= verdict.best && verdict.step == counters_.step;
     }
     counters_.pending_line = nullptr;
-    if (!line.is_null()) files_.metrics().append(line);
-    if (files_.lease_lost()) {
+    if (!line.is_null()) files_->metrics(line);
+    if (files_->lease_lost()) {
       throw_error<Error>("another process has taken over the run directory: this one stops");
     }
     const bool due = checkpoints_.is_due(counters_.step) && !checkpoints_.busy();
-    if (improved || due) checkpoints_.save(*state_, counters_);
+    if (agreement_.save() || improved || report.candidate || due) save();
     return true;
   }
 
-  std::optional<ValidationScore> run_validation() {
-    Ema* average = state_->ema();
-    if (average) average->swap();
-    auto score = validate(*method_, cohort_, validation_cases_, config_.patch,
-                          [&](int, int) { return !stop_requested(); });
-    if (average) average->swap();
-    if (!score) return score;
-    log::info("step {}: validation score {:.4f}", counters_.step, score->score);
-    files_.event("validation", counters_.step, {{"score", score->score}});
-    return score;
+  void tell(const Judge::Report& report) {
+    for (const auto& verdict : report.verdicts) {
+      files_->event("validation", verdict.step, {{"score", verdict.score}});
+    }
   }
 
-  // Saves this step unless it is saved; throws when it cannot be.
+  void save() {
+    ranks_.enter(counters_.step, Activity::kSaving);
+    counters_.meta_pending = meta_->pending();
+    checkpoints_.save(*state_, counters_, meta_->pending_tensors());
+  }
+
+  // Saves this step unless it is saved; throws, on every rank, when it cannot be.
   void save_now() {
-    if (checkpoints_.saved_step() != counters_.step || !checkpoints_.finish()) {
-      checkpoints_.save(*state_, counters_);
+    bool saved = true;
+    if (ranks_.writes() &&
+        (checkpoints_.saved_step() != counters_.step || !checkpoints_.finish())) {
+      save();
+      saved = checkpoints_.finish();
     }
-    if (checkpoints_.finish()) return;
+    if (!ranks_.any(!saved, "the last save", kPatience)) return;
     throw_error<DataError>(
         "step {} could not be saved (reason above). Free space and start the "
         "same command again: it resumes from the newest valid checkpoint.",
@@ -277,40 +311,52 @@ class Trainer {
 
   TrainingResult stop() {
     save_now();
+    judge_->drain();
+    meta_->drain();
     log::info("stopped on request at step {}; the same command resumes", counters_.step);
-    files_.event("stop", counters_.step);
+    files_->event("stop", counters_.step);
     return result(ExitCode::kSavedOnRequest);
   }
 
   TrainingResult diverged() {
+    judge_->drain();
+    meta_->drain();
     log::error(
         "diverged: {} steps in a row had a loss that is not finite. Lower "
         "train.learning_rate, or look at metrics.jsonl.",
         counters_.nonfinite_in_row);
-    files_.event("diverged", counters_.step);
+    files_->event("diverged", counters_.step);
     return result(ExitCode::kDiverged);
   }
 
   TrainingResult finish() {
     save_now();
-    files_.event("done", counters_.step, {{"best_score", counters_.best_score}});
+    files_->event("done", counters_.step, {{"best_score", counters_.best_score}});
     return result(ExitCode::kDone);
   }
 
   const RunConfig config_;
   const TrainingHooks& hooks_;
-  RunFiles files_;
+  RankGroup ranks_;
+  std::unique_ptr<RunFiles> files_;
   data::Cohort cohort_;
   Placement placement_;
   std::unique_ptr<methods::Method> method_;
   RunPlan plan_;
   std::vector<int> validation_cases_;
   RunCheckpoints checkpoints_;
+  StepAgreement agreement_;
   Progress progress_line_;
+  RunProgress counters_;
+  std::optional<RunData> data_;
   std::optional<TrainingState> state_;
+  std::optional<PhaseReducers> reducers_;
+  std::optional<MetaWorker> meta_worker_;
+  std::optional<ValidationLink> link_;
+  std::optional<MetaPhases> meta_;
+  std::optional<Judge> judge_;
   std::unique_ptr<StageFeed> feed_;
   StepMetrics metrics_;
-  RunProgress counters_;
   int stage_ = -1;
   double waited_ = 0;
   bool periodic_phase_ran_ = false;

@@ -1,5 +1,6 @@
 #include "worker/training_state.h"
 
+#include <algorithm>
 #include <set>
 
 #include <torch/types.h>
@@ -73,6 +74,51 @@ void TrainingState::enter_phase(const methods::Phase& phase) {
 
 void TrainingState::clear_gradients() {
   for (auto& [name, parameter] : parameters_) parameter.mutable_grad() = at::Tensor();
+}
+
+NamedTensors TrainingState::trained_by(const methods::Phase& phase) const {
+  NamedTensors tensors;
+  for (const auto& each : phase.trains) {
+    for (const auto& name : groups_.at(each.group)) {
+      tensors.emplace_back(name, parameters_.at(name));
+    }
+  }
+  return tensors;
+}
+
+void TrainingState::add_optimizers_of(const methods::Phase& phase, NamedTensors& tensors) {
+  for (const auto& each : phase.trains) {
+    for (auto& [name, tensor] : optimizer(each).state()) {
+      tensors.emplace_back(each.group + ":" + name, tensor);
+    }
+  }
+}
+
+NamedTensors TrainingState::changed_by(const methods::Phase& phase) {
+  NamedTensors tensors = trained_by(phase);
+  add_optimizers_of(phase, tensors);
+  return tensors;
+}
+
+NamedTensors TrainingState::inputs_of(const methods::Phase& phase) {
+  NamedTensors tensors = model();
+  add_optimizers_of(phase, tensors);
+  return tensors;
+}
+
+NamedTensors TrainingState::evaluated() const {
+  NamedTensors tensors = model();
+  const NamedTensors replacements = averages();  // of the parameters, which come first
+  std::copy(replacements.begin(), replacements.end(), tensors.begin());
+  return tensors;
+}
+
+NamedTensors TrainingState::buffers() const {
+  NamedTensors tensors;
+  for (const auto& item : method_.module().named_buffers()) {
+    tensors.emplace_back(item.key(), item.value());
+  }
+  return tensors;
 }
 
 NamedTensors TrainingState::model() const { return named_tensors(method_); }

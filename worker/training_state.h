@@ -28,12 +28,21 @@ class TrainingState {
   void enter_phase(const methods::Phase& phase);
   Optimizer& optimizer(const methods::TrainedGroup& trained);
   void clear_gradients();
+  // The parameters of the phase's groups, in the order of groups and names.
+  NamedTensors trained_by(const methods::Phase& phase) const;
   Ema* ema() { return ema_ ? &*ema_ : nullptr; }
 
   // Live tensors, for saving and restoring.
   NamedTensors model() const;
   NamedTensors optimizers() const;  // "<group>:<parameter>/<moment>"
   NamedTensors averages() const;
+  // What a phase changes: its parameters and the state of their optimisers.
+  NamedTensors changed_by(const methods::Phase& phase);
+  // All that a phase depends on: the model and that state.
+  NamedTensors inputs_of(const methods::Phase& phase);
+  // The model with the averages, if there are any, in the place of its parameters.
+  NamedTensors evaluated() const;
+  NamedTensors buffers() const;
 
  private:
   methods::Method& method_;
@@ -41,6 +50,8 @@ class TrainingState {
   std::map<std::string, std::vector<std::string>> groups_;
   std::map<std::string, std::unique_ptr<Optimizer>> optimizers_;
   std::optional<Ema> ema_;
+
+  void add_optimizers_of(const methods::Phase& phase, NamedTensors& tensors);
 };
 
 // Every parameter and buffer of a method under its official name.

@@ -1,9 +1,8 @@
 #include "worker/validation.h"
 
+#include <algorithm>
 #include <chrono>
 #include <map>
-
-#include <torch/types.h>
 
 #include "evaluation/subset_evaluation.h"
 
@@ -26,36 +25,98 @@ Json to_json(const std::map<std::string, Mean>& means) {
   return object;
 }
 
+// Scores as text that keeps every bit: [[case id, subset, [dice of each region]], ...].
+Json to_json(const std::vector<evaluation::CaseScore>& scores) {
+  Json list = Json::array();
+  for (const auto& each : scores) {
+    Json dice = Json::array();
+    for (const auto& region : each.regions) dice.push_back(region.dice);
+    list.push_back({each.case_id, each.subset, dice});
+  }
+  return list;
+}
+
+// The cases of one rank, with a common decision after each round of cases; nullopt: stopped.
+class Share {
+ public:
+  Share(RankGroup* ranks, const std::function<bool()>& go_on) : ranks_(ranks), go_on_(go_on) {}
+
+  std::optional<Json> score(methods::Method& method, const data::Cohort& cohort,
+                            const std::vector<int>& cases,
+                            const std::optional<data::Extent>& patch) {
+    const int count = ranks_ ? ranks_->trainers() : 1, mine = ranks_ ? ranks_->rank() : 0;
+    const int total = static_cast<int>(cases.size());
+    evaluation::EvaluationOptions options;
+    for (int p = mine; p < total; p += count) {
+      options.cases.push_back(cases[static_cast<std::size_t>(p)]);
+    }
+    const int rounds = (total + count - 1) / count;
+    const int last = static_cast<int>(options.cases.size());
+    options.hd95 = false;
+    options.patch = patch;
+    options.progress = [&](int done, int) { return goes_on(done < rounds); };
+    const auto scores = evaluation::evaluate(method, cohort, options);
+    // A rank with fewer cases takes part in the decision after the last round.
+    if (!stopped_ && last < rounds) goes_on(false);
+    if (stopped_) return std::nullopt;
+    return to_json(scores);
+  }
+
+ private:
+  bool goes_on(bool more_to_come) {
+    const bool stop = !go_on_();
+    const bool any = ranks_ ? ranks_->any(stop, "the validation", kPatience) : stop;
+    stopped_ = any && more_to_come;
+    return !stopped_;
+  }
+
+  RankGroup* ranks_;
+  const std::function<bool()>& go_on_;
+  bool stopped_ = false;
+};
+
+// All scores in case order, from those of each rank.
+std::vector<Json> in_case_order(const std::vector<Json>& by_rank, const data::Cohort& cohort,
+                                const std::vector<int>& cases) {
+  std::vector<Json> all;
+  for (std::size_t p = 0; p < cases.size(); ++p) {
+    const std::string& id = cohort.cases[static_cast<std::size_t>(cases[p])].id;
+    for (const Json& each : by_rank[p % by_rank.size()]) {
+      if (each.at(0) == id) all.push_back(each);
+    }
+  }
+  return all;
+}
+
 }  // namespace
 
 std::optional<ValidationScore> validate(methods::Method& method, const data::Cohort& cohort,
                                         const std::vector<int>& cases,
-                                        const std::optional<data::Extent>& patch,
-                                        const std::function<bool(int, int)>& go_on) {
+                                        const std::optional<data::Extent>& patch, RankGroup* ranks,
+                                        const std::function<bool()>& go_on) {
   const auto start = std::chrono::steady_clock::now();
-  bool stopped = false;
-  evaluation::EvaluationOptions options;
-  options.cases = cases;
-  options.hd95 = false;
-  options.patch = patch;
-  options.progress = [&](int done, int total) {
-    stopped |= !go_on(done, total) && done < total;
-    return !stopped;
-  };
   method.module().eval();
   method.invalidate_evaluation_cache();
-  const auto scores = evaluation::evaluate(method, cohort, options);
+  const auto mine = Share(ranks, go_on).score(method, cohort, cases, patch);
   method.module().train();
-  if (stopped) return std::nullopt;
+  if (!mine) return std::nullopt;
+  std::vector<Json> by_rank = {*mine};
+  if (ranks && ranks->trainers() > 1) {
+    by_rank.clear();
+    for (const std::string& text : ranks->gather(mine->dump(), "the scores", kPatience)) {
+      by_rank.push_back(Json::parse(text));
+    }
+  }
 
   Mean all;
   std::map<std::string, Mean> regions, subsets;
-  for (const auto& each : scores) {
-    for (std::size_t r = 0; r < each.regions.size(); ++r) {
-      const double dice = each.regions[r].dice;
+  for (const Json& each : in_case_order(by_rank, cohort, cases)) {
+    const auto subset = each.at(1).get<data::SubsetMask>();
+    for (std::size_t r = 0; r < each.at(2).size(); ++r) {
+      const double dice = each.at(2).at(r);
       all.add(dice);
       regions[cohort.regions[r].name].add(dice);
-      subsets[cohort.modalities.format(each.subset)].add(dice);
+      subsets[cohort.modalities.format(subset)].add(dice);
     }
   }
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;

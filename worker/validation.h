@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "data/cohort.h"
 #include "methods/method.h"
+#include "worker/rank_group.h"
 
 namespace lacuna::worker {
 
@@ -17,10 +18,13 @@ struct ValidationScore {
 };
 
 // Scores `cases` under all subsets with the method's present weights, in windows of `patch` (null:
-// the method's); nullopt when `go_on`, asked after each case, said no.
+// the method's); nullopt when `go_on`, asked on each rank after each of its cases, said no on one.
+// ranks null: this process alone. Else collective over the trainers: case p is scored by rank
+// p mod trainers, and the scores are put together in case order, so that the result does not
+// depend on the number of ranks.
 std::optional<ValidationScore> validate(methods::Method& method, const data::Cohort& cohort,
                                         const std::vector<int>& cases,
-                                        const std::optional<data::Extent>& patch,
-                                        const std::function<bool(int done, int total)>& go_on);
+                                        const std::optional<data::Extent>& patch, RankGroup* ranks,
+                                        const std::function<bool()>& go_on);
 
 }  // namespace lacuna::worker

@@ -1,5 +1,4 @@
-// The same promises on real ranks: each test starts mpirun on a body of this program. Bodies are
-// DISABLED_ so that they run only there.
+// The same promises on real ranks: each test starts mpirun on a body of this program.
 #include "comm/mpi.h"
 
 #include <memory>
@@ -21,6 +20,7 @@ TEST(Mpi, CollectivesGiveTheSameOnEveryRank) { EXPECT_EQ(run_ranks(3, "Collectiv
 TEST(Mpi, GradientsAreSummedOverRanksAlsoWhereOneRankHasNone) {
   EXPECT_EQ(run_ranks(2, "Gradients"), 0);
 }
+TEST(Mpi, ReducersThatShareParametersWorkInTurn) { EXPECT_EQ(run_ranks(2, "SharedParameters"), 0); }
 TEST(Mpi, DifferentParameterListsAreRefused) { EXPECT_EQ(run_ranks(2, "DifferentLists"), 0); }
 TEST(Mpi, AWaitForAPeerThatNeverComesEndsAtItsDeadline) {
   EXPECT_EQ(run_ranks(2, "MissingPeer"), 76);
@@ -87,6 +87,26 @@ TEST(RankBody, DISABLED_Gradients) {
       EXPECT_TRUE(torch::equal(a.grad(), torch::full({3}, 202.0)));  // 2 * (1 + 100), exact in bf16
       EXPECT_TRUE(torch::equal(b.grad(), torch::full({2}, 10.0)));
     }
+  }
+}
+
+TEST(RankBody, DISABLED_SharedParameters) {
+  MpiSession mpi;
+  const auto ranks = mpi.world();
+  const auto a = torch::zeros({3}, torch::requires_grad());
+  const auto b = torch::zeros({2}, torch::requires_grad());
+  GradientReducer both(*ranks, {{"a", a}, {"b", b}}, {4, 4, false, kDeadline});
+  GradientReducer one(*ranks, {{"b", b}}, {4, 4, false, kDeadline});
+  for (int step = 0; step < 2; ++step) {
+    both.begin();
+    (a.sum() + b.sum()).backward();
+    ASSERT_TRUE(both.finish().ok());
+    EXPECT_TRUE(torch::equal(b.grad(), torch::full({2}, 2.0)));
+    one.begin();
+    if (ranks->rank() == 0) (b * 3).sum().backward();
+    ASSERT_TRUE(one.finish().ok());
+    EXPECT_TRUE(torch::equal(b.grad(), torch::full({2}, 3.0)));
+    EXPECT_EQ(one.touched(), std::vector<bool>{ranks->rank() == 0});
   }
 }
 

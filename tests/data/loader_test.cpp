@@ -67,6 +67,26 @@ TEST(Loader, BatchesDoNotDependOnThreadsOrQueueLength) {
   }
 }
 
+TEST(Loader, ARankWithCasesOfItsOwnGoesRoundThemByItself) {
+  const ToyCohort toy(5);
+  LoaderOptions options = options_for(5);
+  options.cases = {1, 3, 4};
+  options.batch = 5;
+  options.rank = 1;
+  options.ranks = 2;
+  options.own_cases = true;
+  std::vector<int> seen;
+  for (const Content& batch : take(toy.cohort(), options, 3)) {  // two samples each
+    for (const int index : std::get<4>(batch)) seen.push_back(index);
+    EXPECT_EQ(std::get<5>(batch)[0] % 5, 1u);  // numbers stay those of the global batch
+  }
+  ASSERT_EQ(seen.size(), 6u);
+  for (const int epoch : {0, 3}) {
+    EXPECT_EQ(std::set<int>(seen.begin() + epoch, seen.begin() + epoch + 3),
+              (std::set<int>{1, 3, 4}));
+  }
+}
+
 TEST(Loader, StartsAtAnyBatch) {
   const ToyCohort toy(4);
   LoaderOptions options = options_for(4);

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "base/json.h"
-#include "tests/run_program.h"
+#include "tests/integration/small_cohort.h"
 
 namespace lacuna::tests {
 namespace {
@@ -25,35 +25,10 @@ constexpr int kSteps = 6;
 
 class TrainingTest : public ::testing::TestWithParam<const char*> {
  protected:
-  static const fs::path& cache() {
-    static const Scratch scratch;
-    static const fs::path path = [] {
-      const auto made =
-          run_program("phantom --quiet --cases 8 --size 40,64,64 --out " + scratch.text("in"));
-      EXPECT_EQ(made.code, 0) << made.err;
-      // One case of eight for the meta phase: the generated splits of so few cases have none.
-      std::vector<std::string> ids;
-      for (const auto& entry : fs::directory_iterator(scratch / "in")) {
-        if (entry.is_directory()) ids.push_back(entry.path().filename());
-      }
-      std::sort(ids.begin(), ids.end());
-      const Json split = {{"train", {ids.at(0), ids.at(1), ids.at(2), ids.at(3)}},
-                          {"validation", {ids.at(4)}},
-                          {"meta", {ids.at(5)}}};
-      std::ofstream(scratch / "splits.json") << Json{{"small", split}}.dump();
-      const auto ingested =
-          run_program("ingest --quiet --in " + scratch.text("in") + " --out " +
-                      scratch.text("cache") + " --splits " + scratch.text("splits.json"));
-      EXPECT_EQ(ingested.code, 0) << ingested.err;
-      return scratch / "cache";
-    }();
-    return path;
-  }
-
   TrainingTest() {
     const Json run = {
         {"method", GetParam()},
-        {"data", {{"cache", cache().string()}, {"split", "small"}, {"patch", {32, 64, 64}}}},
+        {"data", {{"cache", small_cohort().string()}, {"split", "small"}, {"patch", {32, 64, 64}}}},
         {"model", {{"width", 0.0625}}},
         {"train", {{"steps", kSteps}, {"batch", 1}, {"threads", 2}, {"device", "cpu"}}},
         {"meta", {{"period", 3}, {"repeats", 1}}},

@@ -268,8 +268,7 @@ TEST(MckdOptions, StoredWeightsAreNormalisedAfterEachMetaPhase) {
   raw.copy_(torch::tensor({1.0f, 2.0f, 3.0f, 4.0f}));
   method.end_step({});
   EXPECT_EQ(raw[3].item<double>(), 4);  // no meta phase ran in this step
-  method.loss("meta", random_batch(kAll), {});
-  method.end_step({});
+  method.end_phase("meta", {});
   EXPECT_NEAR(raw.sum().item<double>(), 1, 1e-6);
 }
 

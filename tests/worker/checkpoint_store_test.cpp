@@ -115,7 +115,7 @@ TEST_F(CheckpointStoreTest, AFullDiskLeavesTheOlderOneAndTheNextSaveWorks) {
 TEST_F(CheckpointStoreTest, PruningKeepsTheNewestAndTheBest) {
   for (const int step : {10, 20, 30, 40}) store_.save(step, contents(step));
   std::filesystem::create_directories(folder_ / "checkpoints" / "step-00000050.partial");
-  store_.prune(10);
+  store_.prune({10});
   EXPECT_THAT(store_.steps(), ElementsAre(40, 30, 10));
   EXPECT_FALSE(std::filesystem::exists(folder_ / "checkpoints" / "step-00000050.partial"));
 }
@@ -126,7 +126,7 @@ TEST_F(CheckpointStoreTest, AnInterruptedDeletionNeverLooksValid) {
     for (const int step : {10, 20, 30}) store_.save(step, contents(step));
     files_.calls_before_failure = call;
     try {
-      store_.prune(std::nullopt);
+      store_.prune({});
     } catch (const DataError&) {
     }
     files_.calls_before_failure = std::numeric_limits<std::int64_t>::max();

@@ -35,6 +35,8 @@ class ToyMethod final : public methods::Method {
   // Called at the start of every loss(); `poison` may turn the loss into NaN.
   std::function<void(const std::string& phase, const methods::Progress&)> on_loss;
   std::function<bool(const std::string& phase, const methods::Progress&)> poison;
+  std::string meta_group = "importance";  // that the phase on the meta set trains
+  double dropout = 0.1;  // draws from torch's generator: differs between numbers of ranks
 
   torch::nn::Module& module() override { return *module_; }
   std::vector<methods::ParameterGroup> groups() override {
@@ -50,7 +52,7 @@ class ToyMethod final : public methods::Method {
     network.optimizer.nesterov = true;
     network.schedule.kind = methods::ScheduleSpec::Kind::kPoly;
     network.schedule.horizon = steps;
-    methods::TrainedGroup importance{"importance", {}, {}};
+    methods::TrainedGroup importance{meta_group, {}, {}};
     importance.optimizer.learning_rate = 0.01;
     methods::Phase train{"train", {network}};
     methods::Phase meta{"meta", {importance}};
@@ -101,9 +103,11 @@ class ToyMethod final : public methods::Method {
         }
       }
     }
-    if (phase == "meta") image = image * at::softmax(module_->importance, 0).view({1, 4, 1, 1, 1});
+    // Training depends on the importance, but for its scale.
+    const at::Tensor weights = at::softmax(module_->importance, 0).view({1, 4, 1, 1, 1});
+    image = image * (phase == "meta" ? weights : weights + 0.75);
     at::Tensor hidden = at::relu(module_->first->forward(image));
-    hidden = at::dropout(hidden, 0.1, /*train=*/true);  // draws from torch's generator
+    if (dropout > 0) hidden = at::dropout(hidden, dropout, /*train=*/true);
     const at::Tensor target =
         (batch.label > 0).to(image.dtype()).unsqueeze(1).expand({-1, 3, -1, -1, -1});
     at::Tensor bce = at::binary_cross_entropy_with_logits(module_->last->forward(hidden), target);

@@ -15,12 +15,12 @@
 
 namespace lacuna::worker {
 
-// Six cases of 20 x 24 x 24 voxels: four to train, one to validate, one for the meta phase.
+// Eight cases of 20 x 24 x 24 voxels: four to train, three to validate, one for the meta phase.
 inline const std::filesystem::path& toy_cache() {
   static const TemporaryDirectory folder;
   static const std::filesystem::path cache = [] {
     data::PhantomOptions phantom;
-    phantom.cases = 6;
+    phantom.cases = 8;
     phantom.extent = {20, 24, 24};
     Progress quiet("phantom", "cases", phantom.cases, ProgressStyle::kQuiet);
     data::write_phantom(posix_file_system(), folder / "in", phantom, quiet);
@@ -31,8 +31,9 @@ inline const std::filesystem::path& toy_cache() {
     for (const auto& info : data::ingest(ingest, posix_file_system()).cohort.cases) {
       ids.push_back(info.id);
     }
-    const Json split = {
-        {"train", {ids[0], ids[1], ids[2], ids[3]}}, {"validation", {ids[4]}}, {"meta", {ids[5]}}};
+    const Json split = {{"train", {ids[0], ids[1], ids[2], ids[3]}},
+                        {"validation", {ids[4], ids[5], ids[6]}},
+                        {"meta", {ids[7]}}};
     std::ofstream(folder / "splits.json") << Json{{"toy", split}}.dump();
     ingest.splits_file = folder / "splits.json";
     data::ingest(ingest, posix_file_system());
@@ -53,6 +54,7 @@ inline RunConfig toy_config(const std::filesystem::path& cache) {
   config.seed = 5;
   config.ema = 0.8;
   config.device = "cpu";
+  config.layout = "contiguous";
   config.threads = 1;
   config.loader_threads = 1;
   config.nonfinite_limit = 3;

@@ -1,0 +1,35 @@
+// What a run needs before its first step, made from configuration and cohort. Throws ConfigError
+// and DataError.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <vector>
+
+#include "base/json.h"
+#include "data/cohort.h"
+#include "methods/method.h"
+#include "worker/rank_group.h"
+#include "worker/run_config.h"
+#include "worker/run_files.h"
+#include "worker/trainer.h"
+
+namespace lacuna::worker {
+
+// The run directory of this rank; on return rank 0 has made and leased it.
+std::unique_ptr<RunFiles> open_run_files(const RunConfig& config,
+                                         const std::filesystem::path& directory, RankGroup& ranks,
+                                         const TrainingHooks& hooks);
+
+// The method with the weights of a start: the same on every rank.
+std::unique_ptr<methods::Method> make_run_method(const RunConfig& config,
+                                                 const data::Cohort& cohort,
+                                                 const TrainingHooks& hooks);
+
+// What checkpoints and run.json say about the data.
+Json describe(const data::Cohort& cohort, const RunConfig& config);
+
+// Empty when nothing is validated.
+std::vector<int> validation_cases(const RunConfig& config, const data::Cohort& cohort);
+
+}  // namespace lacuna::worker
