@@ -6,6 +6,8 @@
 #include <fmt/core.h>
 
 #include "app/command.h"
+#include "app/doctor_ranks.h"
+#include "comm/mpi.h"
 #include "monitoring/doctor.h"
 
 namespace lacuna::app {
@@ -14,6 +16,9 @@ namespace {
 struct Options {
   std::string directory = ".", data;
   bool json = false;
+  int ranks = 0;
+  std::string launcher = "auto";
+  double deadline = 60;
 };
 
 void print(const std::vector<monitoring::Finding>& findings) {
@@ -31,9 +36,14 @@ void print(const std::vector<monitoring::Finding>& findings) {
 }
 
 ExitCode run(const Options& options) {
+  if (options.ranks > 0 && comm::launched_as_rank()) return measure_as_rank(options.deadline);
   const std::optional<Path> cache =
       options.data.empty() ? std::nullopt : std::optional<Path>(options.data);
-  const auto findings = monitoring::examine(options.directory, cache);
+  auto findings = monitoring::examine(options.directory, cache);
+  if (options.ranks > 0) {
+    const auto more = probe_ranks(options.ranks, options.launcher, options.deadline);
+    findings.insert(findings.end(), more.begin(), more.end());
+  }
   if (options.json) {
     fmt::print("{}\n", monitoring::to_json(findings).dump(2));
   } else {
@@ -47,11 +57,21 @@ ExitCode run(const Options& options) {
 void add_doctor(CLI::App& program, ExitCode& code) {
   auto* command =
       program.add_subcommand("doctor", "Versions, devices, limits, and what to do about them");
-  command->footer("Example: lacuna doctor --dir /scratch --data cache/");
+  command->footer("Example: lacuna doctor --dir /scratch --data cache/ --ranks 4");
   const auto options = std::make_shared<Options>();
   command->add_option("--dir", options->directory, "Where results will go; probed by writing")
       ->capture_default_str();
   command->add_option("--data", options->data, "A cache to read training patches from");
+  command
+      ->add_option("--ranks", options->ranks,
+                   "Also starts 2, 4, ... ranks up to this number and sums 64 MB over them")
+      ->check(CLI::Range(2, 100'000));
+  command->add_option("--launcher", options->launcher, "As of `lacuna train`")
+      ->check(CLI::IsMember({"auto", "mpirun", "srun"}))
+      ->capture_default_str();
+  command->add_option("--deadline", options->deadline, "Seconds until ranks that hang are given up")
+      ->check(CLI::Range(1.0, 3600.0))
+      ->capture_default_str();
   command->add_flag("--json", options->json, "Print JSON");
   command->callback([options, &code] { code = run(*options); });
 }

@@ -8,12 +8,14 @@
 #include <fmt/core.h>
 
 #include "app/command.h"
+#include "app/supervise.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/options.h"
 #include "base/signals.h"
 #include "comm/choose.h"
 #include "comm/mpi.h"
+#include "worker/run_check.h"
 #include "worker/trainer.h"
 
 namespace lacuna::app {
@@ -23,6 +25,8 @@ struct Arguments {
   std::string file, out;
   std::vector<std::string> settings;
   bool quiet = false;
+  int ranks = 1, max_restarts = 3;
+  std::string launcher = "auto", on_restart = "same";
 };
 
 // The run directory beside the run file when none is given: runs/<name of the file>.
@@ -37,6 +41,7 @@ std::filesystem::path run_directory(const Arguments& arguments) {
 worker::TrainingResult train(const worker::RunConfig& config,
                              const std::filesystem::path& directory, worker::TrainingHooks& hooks) {
   if (!comm::launched_as_rank()) return worker::train(config, directory, hooks);
+  coordinator::end_with_launcher();
   comm::MpiSession mpi;
   comm::ChosenCommunicator chosen;
   try {
@@ -55,10 +60,39 @@ worker::TrainingResult train(const worker::RunConfig& config,
   }
 }
 
+// Whether this process starts ranks instead of training. Under a launcher it is a rank itself.
+bool is_supervisor(const Arguments& arguments) {
+  if (comm::launched_as_rank() || arguments.launcher == "solo") {
+    if (arguments.ranks == 1 || comm::launched_as_rank()) return false;
+    throw_error<ConfigError>("--launcher solo runs one process, --ranks asks for {}",
+                             arguments.ranks);
+  }
+  return arguments.ranks > 1 || arguments.launcher != "auto";
+}
+
+RankedRun ranked_run(const Arguments& arguments, const std::filesystem::path& directory) {
+  RankedRun run;
+  run.ranks = arguments.ranks;
+  run.launcher = coordinator::launcher_named(arguments.launcher);
+  run.max_restarts = arguments.max_restarts;
+  run.fewer_after_loss = arguments.on_restart == "fewer";
+  run.run_directory = directory;
+  run.arguments = {"train", arguments.file, "--out", directory.string()};
+  for (const std::string& setting : arguments.settings) {
+    run.arguments.insert(run.arguments.end(), {"--set", setting});
+  }
+  if (arguments.quiet) run.arguments.push_back("--quiet");
+  return run;
+}
+
 ExitCode run(const Arguments& arguments) {
   const worker::RunConfig config =
       worker::resolve_run(read_json(arguments.file), arguments.file, arguments.settings);
   const std::filesystem::path directory = run_directory(arguments);
+  if (is_supervisor(arguments)) {
+    worker::check_before_start(config, directory);
+    return supervise(ranked_run(arguments, directory));
+  }
   StopSignals signals;
   worker::TrainingHooks hooks;
   hooks.stop_requested = [&] { return signals.pending() != 0; };
@@ -82,11 +116,30 @@ void add_train(CLI::App& program, ExitCode& code) {
   command->add_option("--out", arguments->out,
                       "Run directory; one that exists is resumed (default: runs/<run file>)");
   command->add_flag("--quiet", arguments->quiet, "No progress line");
+  command->add_option("--ranks", arguments->ranks, "Processes that train together")
+      ->check(CLI::Range(1, 100'000))
+      ->capture_default_str();
+  command
+      ->add_option("--launcher", arguments->launcher,
+                   "What starts the ranks. auto: srun inside a SLURM job if it knows pmix, else "
+                   "mpirun; one rank: this process")
+      ->check(CLI::IsMember({"auto", "solo", "mpirun", "srun"}))
+      ->capture_default_str();
+  command
+      ->add_option("--max-restarts", arguments->max_restarts,
+                   "Restarts from the newest checkpoint after ranks were lost")
+      ->check(CLI::Range(0, 1000))
+      ->capture_default_str();
+  command
+      ->add_option("--on-restart", arguments->on_restart,
+                   "Restart with the same number of ranks, or with one fewer each time")
+      ->check(CLI::IsMember({"same", "fewer"}))
+      ->capture_default_str();
   command->footer(
       "Example: lacuna train run.json --out runs/first --set train.steps=2000\n"
-      "SIGUSR2 and SIGTERM save and stop. Exit codes: 0 done, 1 error, 2 bad configuration, 75 "
-      "saved "
-      "on request, 77 diverged.");
+      "         lacuna train run.json --out runs/second --ranks 4 --max-restarts 5\n"
+      "SIGUSR2 and SIGTERM save and stop. Exit codes: 0 done, 1 error, 2 bad configuration, "
+      "75 saved on request, 76 ranks were lost, 77 diverged.");
   command->callback([arguments, &code] { code = run(*arguments); });
 }
 

@@ -1,10 +1,13 @@
 #include "coordinator/launcher.h"
 
 #include <algorithm>
+#include <csignal>
 #include <cstdlib>
+#include <fstream>
 #include <sstream>
 
 #include <sched.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "base/child_process.h"
@@ -85,6 +88,17 @@ Launcher launcher_named(const std::string& name) {
   if (name == "mpirun") return Launcher::kMpirun;
   if (name == "srun") return Launcher::kSrun;
   throw_error<ConfigError>("--launcher {}: expected auto, mpirun, srun or solo", name);
+}
+
+void end_with_launcher() {
+  std::ifstream file("/proc/" + std::to_string(::getppid()) + "/comm");
+  std::string parent;
+  std::getline(file, parent);
+  // Not under srun: which thread of slurmstepd starts a task is its own affair, and the kernel
+  // would take the end of that thread for the end of the parent.
+  if (parent == "mpirun" || parent == "orterun" || parent == "orted") {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  }
 }
 
 LaunchFacts gather_launch_facts() {

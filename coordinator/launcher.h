@@ -42,6 +42,10 @@ LaunchFacts gather_launch_facts();
 // Settings of Open MPI and OMP_NUM_THREADS that the user has in the environment are kept.
 LaunchPlan plan_launch(const LaunchRequest& request, const LaunchFacts& facts);
 
+// In a rank: it is killed when mpirun's process on this host ends, also before MPI has started and
+// when that process is killed itself. Nothing happens under another parent.
+void end_with_launcher();
+
 // "auto", "mpirun", "srun". Throws ConfigError for another name.
 Launcher launcher_named(const std::string& name);
 

@@ -18,7 +18,8 @@ namespace lacuna::monitoring {
 struct Finding {
   enum class Verdict { kGood, kAdvice, kProblem };
   Verdict verdict = Verdict::kGood;
-  std::string topic;   // "software", "processor", "memory", "gpu", "limits", "disk", "data"
+  std::string topic;   // "software", "processor", "memory", "gpu", "limits", "disk", "data",
+                       // "ranks"
   std::string name;    // "free disk space"
   std::string value;   // "12.3 GiB in /scratch"
   std::string advice;  // what to do; empty when good
@@ -52,12 +53,27 @@ struct GpuFacts {
   std::vector<Gpu> gpus;
 };
 
+// One all-reduce of `bytes` over ranks that a launcher started, or why there was none.
+struct RankFacts {
+  int ranks = 2, hosts = 1;
+  int cores = 1;         // that the ranks of a host share
+  std::string launcher;  // "mpirun"
+  std::uint64_t bytes = 0;
+  double seconds = 1;                  // median of several, of the slowest rank
+  double copy_bytes_per_second = 1e9;  // of one thread's memcpy on this host
+  std::string problem, remedy;         // empty when it was measured
+};
+
 MachineFacts gather_machine(const Path& directory);
 GpuFacts gather_gpus();
 
 std::vector<Finding> judge_software();
 std::vector<Finding> judge_machine(const MachineFacts& facts);
 std::vector<Finding> judge_gpus(const GpuFacts& facts);
+// Advice when it is slower than a quarter of what the machine should do.
+Finding judge_ranks(const RankFacts& facts);
+// 2 (n - 1) / n * bytes / seconds: what each link carries, comparable over numbers of ranks.
+double bus_bandwidth(const RankFacts& facts);
 // Writes a file of 16 MiB as a checkpoint is written (fsync, rename), times it, removes it.
 Finding probe_disk(FileSystem& files, const Clock& clock, const Path& directory);
 // Draws training batches from a cache for about two seconds. Throws nothing: a cache that cannot be

@@ -1,9 +1,6 @@
 #include "worker/run_files.h"
 
-#include <chrono>
-
 #include <ATen/Parallel.h>
-#include <fmt/chrono.h>
 #include <fmt/ranges.h>
 #include <torch/version.h>
 #include <unistd.h>
@@ -12,23 +9,12 @@
 #include "base/error.h"
 #include "base/file_system.h"
 #include "base/log.h"
+#include "worker/run_check.h"
 
 namespace lacuna::worker {
 namespace {
 
-std::string utc_now() {
-  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}",
-                     std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()));
-}
-
-void check_same_run(const RunConfig& config, const std::filesystem::path& run_file) {
-  const auto differences = differing_keys(read_json(run_file), config.resolved);
-  if (differences.empty()) return;
-  throw_error<ConfigError>(
-      "{}: the directory holds another run (key: there, here): {}. Choose "
-      "another --out, or give the run its own keys.",
-      run_file.parent_path().string(), fmt::join(differences, "; "));
-}
+std::string utc_now() { return utc_text(steady_clock().unix_seconds()); }
 
 }  // namespace
 
@@ -55,7 +41,7 @@ RunFiles::RunFiles(const RunConfig& config, std::filesystem::path directory, int
   }
   FileSystem& files = posix_file_system();
   // Before anything is written: a wrong directory stays as it was.
-  if (files.exists(directory_ / "run.json")) check_same_run(config, directory_ / "run.json");
+  check_same_run(config, directory_);
   files.make_directories(directory_ / "log");
   files.make_directories(checkpoints());
   lease_ = std::make_unique<Lease>(directory_);
@@ -75,7 +61,7 @@ void RunFiles::settle(const RunConfig& config, const Json& cohort) {
     return;
   }
   const Json run = read_json(path);
-  check_same_run(config, path);
+  check_same_run(config, directory_);
   const Json* there = find_path(run, std::string(kProvenanceKey) + ".cohort.fingerprint");
   if (there && *there != cohort.at("fingerprint")) {
     throw_error<ConfigError>(

@@ -9,6 +9,7 @@
 #include "worker/meta_phases.h"
 #include "worker/phase_reducers.h"
 #include "worker/phase_step.h"
+#include "worker/run_check.h"
 #include "worker/run_checkpoints.h"
 #include "worker/run_position.h"
 #include "worker/run_setup.h"
@@ -366,11 +367,7 @@ class Trainer {
 
 TrainingResult train(const RunConfig& config, const std::filesystem::path& run_directory,
                      const TrainingHooks& hooks) {
-  if (config.cache.empty()) {
-    throw_error<ConfigError>(
-        "data.cache is not set: name the directory that `lacuna ingest` "
-        "wrote, for example --set data.cache=cache/");
-  }
+  check_cache_named(config);
   return Trainer(config, run_directory, hooks).run();
 }
 

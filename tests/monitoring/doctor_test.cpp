@@ -145,5 +145,45 @@ TEST(Doctor, ReadsThisMachine) {
   EXPECT_FALSE(facts.cpu_flags.empty());
 }
 
+RankFacts measured_ranks(int ranks, double seconds) {
+  RankFacts facts;
+  facts.ranks = ranks;
+  facts.cores = 2;
+  facts.launcher = "mpirun";
+  facts.bytes = 64'000'000;
+  facts.seconds = seconds;
+  facts.copy_bytes_per_second = 8e9;
+  return facts;
+}
+
+// 2 ranks: each link carries the bytes once; 4 ranks: 2 * 3 / 4 of them.
+TEST(Doctor, BusBandwidthIsThatOfTheTextbook) {
+  EXPECT_DOUBLE_EQ(bus_bandwidth(measured_ranks(2, 0.032)), 2e9);
+  EXPECT_DOUBLE_EQ(bus_bandwidth(measured_ranks(4, 0.048)), 2e9);
+}
+
+TEST(Doctor, WarnsAboutRanksBelowAQuarterOfWhatMemoryGives) {
+  // Expected 8 / 4 = 2 GB/s, for four ranks on two cores half of it; a quarter: 0.5 and 0.25.
+  EXPECT_EQ(judge_ranks(measured_ranks(2, 0.12)).verdict, Verdict::kGood);
+  EXPECT_EQ(judge_ranks(measured_ranks(4, 0.36)).verdict, Verdict::kGood);
+  const Finding slow = judge_ranks(measured_ranks(2, 0.14));
+  EXPECT_EQ(slow.verdict, Verdict::kAdvice);
+  EXPECT_THAT(slow.advice, HasSubstr("OMPI_MCA_btl"));
+  EXPECT_EQ(judge_ranks(measured_ranks(4, 0.40)).verdict, Verdict::kAdvice);
+  RankFacts network = measured_ranks(2, 0.30);  // 0.21 GB/s, expected 1
+  network.hosts = 2;
+  EXPECT_THAT(judge_ranks(network).advice, HasSubstr("btl_tcp_if_include"));
+}
+
+TEST(Doctor, RanksThatCannotBeStartedAreAProblemWithItsRemedy) {
+  RankFacts facts = measured_ranks(2, 1);
+  facts.problem = "no mpirun";
+  facts.remedy = "install it";
+  const Finding finding = judge_ranks(facts);
+  EXPECT_EQ(finding.verdict, Verdict::kProblem);
+  EXPECT_EQ(finding.value, "no mpirun");
+  EXPECT_EQ(finding.advice, "install it");
+}
+
 }  // namespace
 }  // namespace lacuna::monitoring
