@@ -62,12 +62,12 @@ worker::TrainingResult train(const worker::RunConfig& config,
 
 // Whether this process starts ranks instead of training. Under a launcher it is a rank itself.
 bool is_supervisor(const Arguments& arguments) {
-  if (comm::launched_as_rank() || arguments.launcher == "solo") {
-    if (arguments.ranks == 1 || comm::launched_as_rank()) return false;
+  if (comm::launched_as_rank()) return false;
+  if (arguments.launcher == "solo" && arguments.ranks > 1) {
     throw_error<ConfigError>("--launcher solo runs one process, --ranks asks for {}",
                              arguments.ranks);
   }
-  return arguments.ranks > 1 || arguments.launcher != "auto";
+  return arguments.ranks > 1 || arguments.launcher == "mpirun" || arguments.launcher == "srun";
 }
 
 RankedRun ranked_run(const Arguments& arguments, const std::filesystem::path& directory) {
