@@ -22,10 +22,9 @@ enum class Activity : int {
 };
 
 constexpr const char* activity_name(Activity activity) {
-  constexpr const char* names[] = {"starting",   "waiting for data", "computing",
-                                   "reducing",   "updating",         "meta step",
-                                   "validating", "saving",           "idle",
-                                   "finished"};
+  constexpr const char* names[] = {"starting", "waiting for data", "computing",  "reducing",
+                                   "updating", "meta step",        "validating", "saving",
+                                   "idle",     "finished"};
   return names[static_cast<int>(activity)];
 }
 

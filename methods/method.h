@@ -171,8 +171,8 @@ class Method {
   // normalisations. What it changes must be parameters that the phase trains: nothing else is
   // carried to the other ranks.
   virtual void end_phase(const std::string& /*phase*/, const Progress& /*progress*/) {}
-  // After the phases of a step, on every rank that trains: mean teachers; drop what was kept between
-  // phases here. Phases on the meta set may run on another rank or later.
+  // After the phases of a step, on every rank that trains: mean teachers; drop what was kept
+  // between phases here. Phases on the meta set may run on another rank or later.
   virtual void end_step(const Progress& /*progress*/) {}
   // Scalars worth a curve that are no loss (importance weights).
   virtual std::vector<std::pair<std::string, double>> diagnostics() { return {}; }

@@ -1,6 +1,7 @@
 // Training on several real ranks: what one process computes, they compute together.
 #include <set>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "tests/worker/ranked_toy.h"
@@ -111,6 +112,18 @@ TEST_F(RankedTraining, ARankThatDiesEndsTheRunWhichResumesBitEqually) {
     EXPECT_EQ(train_on(2, spec(run)), 0);
     expect_same_result("whole", run);
   }
+}
+
+TEST_F(RankedTraining, ARankThatHangsIsLeftAtTheDeadlineWith76) {
+  const Json hang = {{"hang", {{"rank", 1}, {"call", 3}}}, {"deadline", 1.0}};
+  ::testing::internal::CaptureStderr();
+  EXPECT_EQ(train_on(2, spec("run", hang)), 76);
+  const std::string said = ::testing::internal::GetCapturedStderr();
+  EXPECT_THAT(said, ::testing::HasSubstr("rank 0 of 2"));
+  EXPECT_THAT(said, ::testing::HasSubstr("step 2, reducing: the sum of gradients failed"));
+  ASSERT_EQ(train_on(2, spec("run")), 0);
+  ASSERT_EQ(train_on(2, spec("whole")), 0);
+  expect_same_result("whole", "run");
 }
 
 TEST_F(RankedTraining, ItGoesOnWithAnotherNumberOfRanks) {
