@@ -63,6 +63,7 @@ const MethodEntry& mckd_entry() {
       .make = [](const MethodSettings& settings) -> std::unique_ptr<Method> {
         return std::make_unique<MckdMethod>(settings);
       },
+      .channels_last_on_cpu = true,  // even at 64^3, a fifth faster at 96^3
   };
   return entry;
 }
