@@ -174,6 +174,14 @@ class MpiCommunicator final : public Communicator {
 
 }  // namespace
 
+std::string mpi_version() {
+  char text[MPI_MAX_LIBRARY_VERSION_STRING] = "";
+  int length = 0;
+  MPI_Get_library_version(text, &length);
+  const std::string whole(text, static_cast<std::size_t>(length));
+  return whole.substr(0, whole.find(','));
+}
+
 bool launched_as_rank() {
   // Open MPI's mpirun, and srun --mpi=pmix.
   for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMIX_RANK"}) {

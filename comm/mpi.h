@@ -6,6 +6,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "comm/communicator.h"
 
@@ -13,6 +14,9 @@ namespace lacuna::comm {
 
 // True when mpirun or srun started this process as a rank.
 bool launched_as_rank();
+
+// The library's own name and version, as in "Open MPI v4.1.4". Needs no session.
+std::string mpi_version();
 
 // MPI from construction to destruction. After a failed operation call abandon(): MPI_Finalize would
 // wait for ever for a peer that is gone. Throws Error when MPI cannot start with the threading that

@@ -6,6 +6,7 @@
 #include <torch/version.h>
 
 #include "base/build_info.h"
+#include "comm/mpi.h"
 #include "monitoring/doctor.h"
 
 namespace lacuna::monitoring {
@@ -33,7 +34,7 @@ std::vector<Finding> judge_software() {
   unsigned major = 0, minor = 0, release = 0;
   H5get_libversion(&major, &minor, &release);
   findings.push_back(good("HDF5", fmt::format("{}.{}.{}", major, minor, release)));
-  findings.push_back(good("MPI", "not in this build: one process per run"));
+  findings.push_back(good("MPI", comm::mpi_version()));
   return findings;
 }
 
