@@ -23,6 +23,7 @@ void add_ingest(CLI::App& program, ExitCode& code);
 void add_inspect(CLI::App& program, ExitCode& code);
 void add_methods(CLI::App& program, ExitCode& code);
 void add_metrics(CLI::App& program, ExitCode& code);
+void add_monitor(CLI::App& program, ExitCode& code);
 void add_phantom(CLI::App& program, ExitCode& code);
 void add_predict(CLI::App& program, ExitCode& code);
 void add_report(CLI::App& program, ExitCode& code);

@@ -18,6 +18,7 @@ constexpr lacuna::app::AddCommand kCommands[] = {
     lacuna::app::add_ingest,
     lacuna::app::add_inspect,
     lacuna::app::add_train,
+    lacuna::app::add_monitor,
     lacuna::app::add_eval,
     lacuna::app::add_predict,
     lacuna::app::add_metrics,

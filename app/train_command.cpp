@@ -9,6 +9,7 @@
 
 #include "app/command.h"
 #include "app/supervise.h"
+#include "app/watched_training.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/options.h"
@@ -40,7 +41,7 @@ std::filesystem::path run_directory(const Arguments& arguments) {
 // the others may be waiting for it, and the launcher ends them.
 worker::TrainingResult train(const worker::RunConfig& config,
                              const std::filesystem::path& directory, worker::TrainingHooks& hooks) {
-  if (!comm::launched_as_rank()) return worker::train(config, directory, hooks);
+  if (!comm::launched_as_rank()) return train_watched(config, directory, hooks);
   coordinator::end_with_launcher();
   comm::MpiSession mpi;
   comm::ChosenCommunicator chosen;
@@ -50,7 +51,7 @@ worker::TrainingResult train(const worker::RunConfig& config,
     chosen = comm::choose_communicator(std::move(world), "auto", hooks.gpu, config.hash);
     if (hooks.gpu >= 0 && chosen.ranks->rank() == 0) log::info("{}", chosen.why);
     hooks.ranks = chosen.ranks.get();
-    return worker::train(config, directory, hooks);
+    return train_watched(config, directory, hooks);
   } catch (const Error& error) {
     log::error("{}", error.what());
     comm::MpiSession::abandon(static_cast<int>(error.code()));

@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <sstream>
 
 #include <fmt/format.h>
 
@@ -35,6 +36,19 @@ class View {
   explicit View(int width) : width_(width) {}
   void add(const std::string& text, LineStyle style = LineStyle::kPlain) {
     lines_.push_back({fit(text, width_), style});
+  }
+  // Over as many lines as it takes: a reason must not be cut off.
+  void add_wrapped(const std::string& text, LineStyle style) {
+    std::string line;
+    std::istringstream words(text);
+    for (std::string word; words >> word;) {
+      if (!line.empty() && static_cast<int>(line.size() + word.size()) + 1 > width_) {
+        add(line, style);
+        line.clear();
+      }
+      line += (line.empty() ? "" : " ") + word;
+    }
+    add(line, style);
   }
   void field(const char* label, const std::string& text) {
     add(fmt::format("{:<{}}{}", label, kLabel, text));
@@ -147,14 +161,16 @@ std::vector<ViewLine> monitor_view(const Json& status, const std::string& note, 
                        text_or_dash(status, "method"), text_or_dash(status, "state"),
                        text_or_dash(status, "stage"), text_or_dash(status, "restarts")),
            LineStyle::kTitle);
-  if (!note.empty()) view.add(note, LineStyle::kAlarm);
+  if (!note.empty()) view.add_wrapped(note, LineStyle::kAlarm);
   if (const Json lost = status.value("lost", Json()); lost.is_object()) {
-    view.add(text_or_dash(lost, "reason"), LineStyle::kAlarm);
+    view.add_wrapped(text_or_dash(lost, "reason"), LineStyle::kAlarm);
   }
   view.add("");
   add_summary(view, status, size.width);
-  add_ranks(view, status.value("ranks", Json()),
-            size.height - view.size() - 1 - (kFewestEvents + 2));
+  const int room = size.height - view.size() - 1;
+  const int events =
+      room > 3 * kFewestEvents ? kFewestEvents + 2 : 0;  // a low window has ranks only
+  add_ranks(view, status.value("ranks", Json()), room - events);
   add_events(view, status.value("events", Json()), size.height - view.size());
   std::vector<ViewLine> lines = view.take();
   if (static_cast<int>(lines.size()) > size.height) {

@@ -163,11 +163,14 @@ std::optional<Verdict> RankWatch::find_stuck(double now) const {
   const Rank* culprit = nullptr;
   bool somebody_works = false, somebody_waits_too_long = false;
   for (const Rank& rank : ranks_) {
-    if (rank.last.end != RankEnd::kRunning || rank.last.pulse.activity == Activity::kFinished) {
+    // A rank without work (kIdle) may wait for as long as the others like.
+    const Activity activity = rank.last.pulse.activity;
+    if (rank.last.end != RankEnd::kRunning || activity == Activity::kFinished ||
+        activity == Activity::kIdle) {
       continue;
     }
     const bool over = now - rank.beat_at > stall_limit(rank);
-    if (rank.last.pulse.activity == Activity::kReducing) {
+    if (activity == Activity::kReducing) {
       (over ? somebody_waits_too_long : somebody_works) = true;
     } else if (!over) {
       somebody_works = true;

@@ -17,6 +17,7 @@ constexpr std::array kNeutralKeys = {
     "data.cache",   "data.loader_threads", "train.device",
     "train.layout", "train.threads",       "checkpoint.",
     "log.",         "meta.rank",           "data.stage",
+    "monitor.",
 };
 
 bool decides_result(const std::string& path) {

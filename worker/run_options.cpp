@@ -120,6 +120,27 @@ std::vector<Option> other_options() {
   };
 }
 
+std::vector<Option> monitor_options() {
+  return {
+      key("monitor.enabled", Type::kBool, "true",
+          "Status server, heartbeats, and the watch that names a lost rank."),
+      key("monitor.bind", Type::kString, "\"auto\"",
+          "Address of the status server; auto: loopback, or with ranks on several hosts the "
+          "address of rank 0 in the network that they share."),
+      key("monitor.port", Type::kInteger, "0", "Port of the status server; 0: any free one.", "", 0,
+          65535),
+      key("monitor.heartbeat_seconds", Type::kNumber, "1", "Time between heartbeats of a rank.",
+          "seconds", 0.01, 3600),
+      key("monitor.heartbeat_limit", Type::kNumber, "30",
+          "Silence after which a rank counts as lost: killed, stopped or cut off.", "seconds", 0.03,
+          1e6),
+      key("monitor.stall_limit", Type::kNumber, "600",
+          "Time without progress after which a rank counts as stuck (at least 20 median steps; "
+          "three times as long at the start, in a validation and in a save); 0: never.",
+          "seconds", 0, 1e9),
+  };
+}
+
 void append(std::vector<Option>& to, std::vector<Option> more, const std::string& prefix = "") {
   for (Option& option : more) {
     option.path = prefix + option.path;
@@ -141,6 +162,7 @@ std::vector<Option> run_options(const std::string& method) {
   append(options, train_options());
   append(options, entry.options, "method_options.");
   append(options, other_options());
+  append(options, monitor_options());
 
   // What the card says about the run's own keys takes the place of the general default.
   const Json card = entry.run_defaults.empty() ? Json::object() : Json::parse(entry.run_defaults);

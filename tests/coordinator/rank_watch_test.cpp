@@ -206,6 +206,17 @@ TEST_F(RankWatchTest, WhenAllWaitForOneAnotherNobodyIsBlamed) {
   EXPECT_EQ(verdict->cause, "deadlock");
 }
 
+TEST_F(RankWatchTest, ARankWithoutWorkIsNeverStuck) {
+  warm_up();
+  hang(2, Activity::kIdle);
+  EXPECT_FALSE(ticks(1000));
+  wait_for_others(0);
+  hang(1, Activity::kComputing);
+  const auto verdict = ticks(70);
+  ASSERT_TRUE(verdict);
+  EXPECT_EQ(verdict->rank, 1);
+}
+
 TEST_F(RankWatchTest, APauseOfTheWatchItselfCountsAgainstNobody) {
   warm_up();
   for (Rank& rank : ranks_) rank.silent = true;  // their heartbeats wait in the sockets

@@ -1,0 +1,62 @@
+#include "app/watched_training.h"
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/json_lines.h"
+#include "base/pulse.h"
+#include "coordinator/rank_session.h"
+
+namespace lacuna::app {
+namespace {
+
+std::vector<std::string> gather(worker::TrainingHooks& hooks, const std::string& mine) {
+  std::vector<std::vector<std::byte>> all;
+  const auto result =
+      hooks.ranks->gather_all(std::as_bytes(std::span(mine)), all, hooks.peer_deadline);
+  if (!result.ok()) {
+    throw Error("telling the ranks of one another failed: " + result.text, ExitCode::kPeerLost);
+  }
+  std::vector<std::string> texts;
+  for (const auto& bytes : all) {
+    texts.emplace_back(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  }
+  return texts;
+}
+
+// The trainers' own deadline is the last resort: the watch, which can tell who is to blame, must
+// have had its time.
+comm::Seconds after_the_watch(const coordinator::WatchLimits& limits) {
+  return comm::Seconds(coordinator::WatchLimits::kSlowFactor * limits.stall + 2 * limits.silent);
+}
+
+}  // namespace
+
+worker::TrainingResult train_watched(const worker::RunConfig& config,
+                                     const std::filesystem::path& run_directory,
+                                     worker::TrainingHooks hooks) {
+  const coordinator::SessionOptions options = coordinator::read_session_options(config.resolved);
+  Pulse pulse;
+  coordinator::RankSession session(
+      options, run_directory, hooks.ranks ? hooks.ranks->rank() : 0,
+      hooks.ranks ? hooks.ranks->size() : 1, pulse,
+      [&](const std::string& mine) { return gather(hooks, mine); },
+      [&](const Json& event) { JsonLines(run_directory / "events.jsonl").append(event); });
+  if (options.enabled && options.limits.stall > 0) {
+    hooks.peer_deadline = std::max(hooks.peer_deadline, after_the_watch(options.limits));
+  }
+  hooks.pulse = &pulse;
+  hooks.publish = [&](const std::string& kind, const Json& what) { session.publish(kind, what); };
+  hooks.checkpoint_requested = [&] { return session.checkpoint_requested(); };
+  hooks.stop_requested = [&, asked = hooks.stop_requested] {
+    return (asked && asked()) || session.stop_requested();
+  };
+  const worker::TrainingResult result = worker::train(config, run_directory, hooks);
+  session.finish(coordinator::RankEnd::kDone);
+  return result;
+}
+
+}  // namespace lacuna::app
