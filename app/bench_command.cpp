@@ -55,10 +55,12 @@ void run(const Bench& bench, const BenchOptions& options, bool json) {
 
 }  // namespace
 
-void add_bench(CLI::App& program, ExitCode&) {
+void add_bench(CLI::App& program, ExitCode& code) {
   auto* command = program.add_subcommand("bench", "Measures the speed of one part");
   command->footer("Example: lacuna bench loader --patch 80,160,160 --json");
   command->require_subcommand(1);
+  add_allreduce_bench(*command, code);
+  add_overlap_bench(*command, code);
   for (const Bench& bench : kBenches) {
     auto* sub = command->add_subcommand(bench.name, bench.help);
     const auto options = std::make_shared<BenchOptions>();

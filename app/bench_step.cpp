@@ -4,6 +4,7 @@
 #include <torch/utils.h>
 
 #include "app/bench.h"
+#include "app/random_batch.h"
 #include "base/error.h"
 #include "methods/extent_check.h"
 #include "methods/registry.h"
@@ -13,20 +14,6 @@
 
 namespace lacuna::app {
 namespace {
-
-methods::Batch random_batch(const data::ModalitySet& modalities, const BenchOptions& options,
-                            const worker::Placement& placement) {
-  const auto [d, h, w] = options.patch;
-  methods::Batch batch;
-  batch.image = at::randn({options.batch, modalities.size(), d, h, w})
-                    .contiguous(placement.layout)
-                    .to(placement.device);
-  batch.label = at::randint(0, 4, {options.batch, d, h, w}, at::kByte).to(placement.device);
-  batch.subsets = {std::vector<methods::SubsetMask>(options.batch, modalities.full())};
-  batch.sample_index.resize(options.batch);
-  batch.origin.resize(options.batch);
-  return batch;
-}
 
 double median(std::vector<double> values) {
   std::nth_element(values.begin(), values.begin() + values.size() / 2, values.end());

@@ -13,6 +13,9 @@ namespace lacuna::app {
 
 using AddCommand = void (*)(CLI::App& program, ExitCode& code);
 
+// Under `bench`, with ranks of their own.
+void add_allreduce_bench(CLI::App& bench, ExitCode& code);
+void add_overlap_bench(CLI::App& bench, ExitCode& code);
 void add_bench(CLI::App& program, ExitCode& code);
 void add_config(CLI::App& program, ExitCode& code);
 void add_demo(CLI::App& program, ExitCode& code);

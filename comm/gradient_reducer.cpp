@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "comm/tensor_sum.h"
 
 namespace lacuna::comm {
 namespace {
@@ -21,18 +22,6 @@ struct Bucket {
   int missing = 0;  // parameters without gradient in the last backward so far
   std::unique_ptr<Operation> operation;
 };
-
-// Sums a flat fp32 or bf16 tensor over ranks, wherever it lives.
-std::unique_ptr<Operation> start_sum(Communicator& ranks, const at::Tensor& tensor) {
-  const auto count = static_cast<std::size_t>(tensor.numel());
-  const bool wide = tensor.scalar_type() == at::kFloat;
-  if (!tensor.is_cpu()) {
-    return ranks.sum_on_device(
-        {tensor.data_ptr(), count, wide ? ElementType::kFloat : ElementType::kBFloat16});
-  }
-  if (wide) return ranks.sum({tensor.data_ptr<float>(), count});
-  return ranks.sum_bf16({reinterpret_cast<std::uint16_t*>(tensor.data_ptr()), count});
-}
 
 // Parameters keep their memory format in the bucket: optimisers are fastest when gradients have
 // their parameters' strides.
@@ -123,7 +112,7 @@ class GradientReducer::State {
   void launch() {
     Bucket& bucket = buckets_[next_bucket_++];
     if (options_.bf16) bucket.narrow.copy_(bucket.flat);
-    bucket.operation = start_sum(ranks_, options_.bf16 ? bucket.narrow : bucket.flat);
+    bucket.operation = sum_tensor(ranks_, options_.bf16 ? bucket.narrow : bucket.flat);
   }
 
   void compare_lists() {

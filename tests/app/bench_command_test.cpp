@@ -23,10 +23,36 @@ TEST(BenchCommand, ReportsTheMachineAndEveryFigure) {
   }
 }
 
+TEST(BenchCommand, StartsItsOwnRanksAndVerifiesTheirSums) {
+  const auto result =
+      run_program("bench allreduce --ranks 2 --min 4 --max 64 --iterations 2 --device cpu --json");
+  ASSERT_EQ(result.code, 0) << result.err;
+  const Json report = Json::parse(result.out);
+  EXPECT_EQ(report["ranks"], 2);
+  EXPECT_EQ(report["communicator"], "mpi");
+  ASSERT_EQ(report["entries"].size(), 3u);  // 4, 16 and 64 bytes
+  for (const Json& entry : report["entries"]) {
+    EXPECT_EQ(entry["wrong"], 0);
+    EXPECT_EQ(entry["count"].get<int>() * 4, entry["bytes"]);
+    EXPECT_EQ(entry["algbw_gb_per_second"], entry["busbw_gb_per_second"]);  // equal for two ranks
+  }
+}
+
+TEST(BenchCommand, OverlapReportsTheStepTheSumsAndBothTogether) {
+  const auto result =
+      run_program("bench overlap --ranks 2 --method unet --width 0.1 --repeats 1 --json");
+  ASSERT_EQ(result.code, 0) << result.err;
+  const Json report = Json::parse(result.out);
+  const double step = report["compute_seconds"], together = report["together_seconds"];
+  EXPECT_GT(report["sums_seconds"], 0);
+  EXPECT_DOUBLE_EQ(report["added"], (together - step) / step);
+}
+
 TEST(BenchCommand, RefusesBadUsageWithCodeTwo) {
   EXPECT_EQ(run_program("bench").code, 2);
   EXPECT_EQ(run_program("bench hd96").code, 2);
   EXPECT_EQ(run_program("bench hd95 --repeats 0").code, 2);
+  EXPECT_EQ(run_program("bench allreduce --backend smoke").code, 2);
   EXPECT_THAT(run_program("bench --help").out, HasSubstr("Example"));
 }
 
