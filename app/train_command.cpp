@@ -45,20 +45,27 @@ worker::TrainingResult train(const worker::RunConfig& config,
   coordinator::end_with_launcher();
   comm::MpiSession mpi;
   comm::ChosenCommunicator chosen;
+  const auto leave = [&](ExitCode code) {
+    if (chosen.ranks) chosen.ranks->abort();
+    comm::MpiSession::abandon(static_cast<int>(code));
+  };
   try {
     auto world = mpi.world();
     hooks.gpu = config.device == "cpu" ? -1 : comm::suggest_gpu(*world);
-    chosen = comm::choose_communicator(std::move(world), "auto", hooks.gpu, config.hash);
+    chosen = comm::choose_communicator(std::move(world),
+                                       config.resolved["train"]["communicator"].get<std::string>(),
+                                       hooks.gpu, config.hash);
     if (hooks.gpu >= 0 && chosen.ranks->rank() == 0) log::info("{}", chosen.why);
     hooks.ranks = chosen.ranks.get();
     return train_watched(config, directory, hooks);
   } catch (const Error& error) {
     log::error("{}", error.what());
-    comm::MpiSession::abandon(static_cast<int>(error.code()));
+    leave(error.code());
   } catch (const std::exception& error) {
     log::error("unexpected: {}", error.what());
-    comm::MpiSession::abandon(static_cast<int>(ExitCode::kError));
+    leave(ExitCode::kError);
   }
+  return {};  // not reached: leave() ends the process
 }
 
 // Whether this process starts ranks instead of training. Under a launcher it is a rank itself.

@@ -14,10 +14,9 @@ namespace {
 
 // Keys that change where or how fast a run computes, or what it keeps, but not its result.
 constexpr std::array kNeutralKeys = {
-    "data.cache",   "data.loader_threads", "train.device",
-    "train.layout", "train.threads",       "checkpoint.",
-    "log.",         "meta.rank",           "data.stage",
-    "monitor.",
+    "data.cache",    "data.loader_threads", "train.device", "train.layout",
+    "train.threads", "train.communicator",  "checkpoint.",  "log.",
+    "meta.rank",     "data.stage",          "monitor.",
 };
 
 bool decides_result(const std::string& path) {

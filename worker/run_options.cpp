@@ -80,6 +80,9 @@ std::vector<Option> train_options() {
       word("train.layout", "\"auto\"", {"auto", "contiguous", "channels_last"},
            "Memory layout of images and convolution weights; auto: channels_last for bf16, and "
            "on a CPU for methods that are faster so."),
+      word("train.communicator", "\"auto\"", {"auto", "mpi", "nccl"},
+           "What carries gradients between ranks on GPUs; auto: nccl where every rank has one of "
+           "its own, else mpi."),
       key("train.threads", Type::kInteger, "0", "Threads of tensor operations; 0: one per core.",
           "threads", 0, 1024),
   };
