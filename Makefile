@@ -5,7 +5,7 @@ BUILD ?= build
 JOBS ?= $(shell nproc)
 export LACUNA_DEPS ?= $(CURDIR)/.deps
 
-.PHONY: all build demo test bench asan format lint docs-check clean
+.PHONY: all build demo test bench bundle asan format lint docs-check clean
 all: build
 
 build:
@@ -24,6 +24,11 @@ bench:
 	@tools/setup bench
 	@tools/build $(BUILD) $(JOBS) lacuna
 	@bench/run $(BUILD)
+
+# A relocatable tarball in $(BUILD); TESTS=1: the test programs as well.
+bundle: build
+	@[ "$(TESTS)" != 1 ] || tools/build $(BUILD) $(JOBS) all
+	@TESTS=$(TESTS) tools/bundle $(BUILD)
 
 asan:
 	@tools/setup test
