@@ -95,8 +95,7 @@ std::vector<std::uint8_t> encode_png(const Image& image) {
 
 std::string png_data_uri(const Image& image) {
   const std::vector<std::uint8_t> png = encode_png(image);
-  return "data:image/png;base64," +
-         base64({reinterpret_cast<const char*>(png.data()), png.size()});
+  return "data:image/png;base64," + base64({reinterpret_cast<const char*>(png.data()), png.size()});
 }
 
 }  // namespace lacuna::monitoring
