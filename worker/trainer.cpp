@@ -84,7 +84,11 @@ class Trainer {
     for (const auto& each : plan_.stages()) {
       stages.push_back({{"name", each.name}, {"steps", each.steps}});
     }
+    Json regions = Json::array();
+    for (const auto& region : cohort_.regions) regions.push_back(region.name);
     hooks_.publish("plan", {{"method", config_.method},
+                            {"modalities", cohort_.modalities.names()},
+                            {"regions", regions},
                             {"hash", config_.hash},
                             {"steps", plan_.steps()},
                             {"batch", config_.batch},

@@ -110,20 +110,26 @@ std::optional<ValidationScore> validate(methods::Method& method, const data::Coh
 
   Mean all;
   std::map<std::string, Mean> regions, subsets;
+  std::map<std::string, std::map<std::string, Mean>> table;
   for (const Json& each : in_case_order(by_rank, cohort, cases)) {
     const auto subset = each.at(1).get<data::SubsetMask>();
     for (std::size_t r = 0; r < each.at(2).size(); ++r) {
       const double dice = each.at(2).at(r);
       all.add(dice);
-      regions[cohort.regions[r].name].add(dice);
-      subsets[cohort.modalities.format(subset)].add(dice);
+      const std::string &region = cohort.regions[r].name, name = cohort.modalities.format(subset);
+      regions[region].add(dice);
+      subsets[name].add(dice);
+      table[name][region].add(dice);
     }
   }
+  Json cells = Json::object();
+  for (const auto& [name, row] : table) cells[name] = to_json(row);
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
   return ValidationScore{all.value(),
                          {{"score", all.value()},
                           {"regions", to_json(regions)},
                           {"subsets", to_json(subsets)},
+                          {"table", cells},
                           {"cases", cases.size()},
                           {"seconds", took.count()}}};
 }
