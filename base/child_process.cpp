@@ -34,11 +34,13 @@ std::array<int, 2> make_pipe() {
   return ends;
 }
 
-std::vector<std::string> merged_environment(const std::map<std::string, std::string>& added) {
+std::vector<std::string> merged_environment(const std::map<std::string, std::string>& added,
+                                            const std::vector<std::string>& removed) {
   std::vector<std::string> merged;
   for (char** entry = environ; *entry != nullptr; ++entry) {
-    const std::string text = *entry;
-    if (!added.contains(text.substr(0, text.find('=')))) merged.push_back(text);
+    const std::string text = *entry, name = text.substr(0, text.find('='));
+    const bool leaves = std::find(removed.begin(), removed.end(), name) != removed.end();
+    if (!leaves && !added.contains(name)) merged.push_back(text);
   }
   for (const auto& [name, value] : added) merged.push_back(name + "=" + value);
   return merged;
@@ -78,7 +80,7 @@ int exit_code(int status) {
 
 ChildProcess::ChildProcess(const ChildOptions& options) {
   std::vector<std::string> command = options.command;
-  std::vector<std::string> environment = merged_environment(options.environment);
+  std::vector<std::string> environment = merged_environment(options.environment, options.removed);
   const std::vector<char*> arguments = pointers(command), variables = pointers(environment);
   const std::array<int, 2> report = make_pipe();
   std::array<int, 2> output{-1, -1}, error{-1, -1};

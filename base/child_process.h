@@ -21,6 +21,7 @@ struct ChildOptions {
   std::map<std::string, std::string> environment;  // added to ours, replacing names that are there
   bool capture_output = false;                     // standard output goes to output()
   bool capture_error = false;                      // standard error goes to error()
+  std::vector<std::string> removed{};              // names of ours that it does not get
 };
 
 class ChildProcess {

@@ -61,8 +61,8 @@ struct ArrayRequest {
   // made before and removed after on each of its nodes. No shell reads anything else in them.
   std::vector<std::string> command;
   std::filesystem::path staging;  // under which {staging} is made, "/tmp"; needed if it is used
-  // Directory whose newest entry tells how far a task is: {task} as above; "" = not known. Two
-  // starts that end with code 76 and leave no newer entry are the last.
+  // Directory whose last entry by name tells how far a task is: {task} as above; "" = not known. A
+  // task that ends with 76 twice at the same entry is not requeued again.
   std::string progress;
   int max_requeues = 20;     // after 75 (saved on request) or 76 (lost a rank)
   int signal_seconds = 180;  // the wish to stop comes so long before the time limit

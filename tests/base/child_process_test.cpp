@@ -52,6 +52,14 @@ TEST(ChildProcess, CollectsMoreThanAPipeHoldsAndTheEnvironmentThatWasAdded) {
   EXPECT_EQ(result.error, "a b=c");
 }
 
+TEST(ChildProcess, RemovedVariablesAreNotInherited) {
+  ::setenv("LACUNA_MARK", "here", 1);
+  ChildOptions options = shell("echo ${LACUNA_MARK-gone} ${HOME:+home}");
+  options.removed = {"LACUNA_MARK"};
+  EXPECT_EQ(run_command(options, kLong).output, "gone home\n");
+  ::unsetenv("LACUNA_MARK");
+}
+
 TEST(ChildProcess, ArgumentsAreNotReadByAShell) {
   const CommandResult result = run_command({{"printf", "%s|", "$HOME", "a b", "*"}}, kLong);
   EXPECT_EQ(result.output, "$HOME|a b|*|");

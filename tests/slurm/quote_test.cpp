@@ -1,0 +1,43 @@
+#include "slurm/quote.h"
+
+#include <gtest/gtest.h>
+
+#include "base/child_process.h"
+#include "base/error.h"
+#include "tests/slurm/nasty.h"
+
+namespace lacuna::tests {
+namespace {
+
+constexpr double kLong = 30;
+
+TEST(Quote, BashReadsEveryNastyStringBackAsItIs) {
+  for (const std::string& text : nasty_strings()) {
+    const std::string script = "printf '%s' " + slurm::bash_quoted(text);
+    EXPECT_EQ(run_command({{"bash", "-c", script}}, kLong).output, text);
+    const std::string line = slurm::bash_line({"printf", "%s|%s", text, ""});
+    EXPECT_EQ(run_command({{"bash", "-c", line}}, kLong).output, text + "|");
+  }
+}
+
+TEST(Quote, OnlyNamedVariablesAreReplacedAndTheirValuesAreNotReadAgain) {
+  for (const std::string& text : nasty_strings()) {
+    const std::string word = slurm::bash_quoted("{task}" + text + "/{task}", {{"task", "task"}});
+    ChildOptions options{{"bash", "-c", "printf '%s' " + word}, {{"task", "a b$(id)*"}}};
+    EXPECT_EQ(run_command(options, kLong).output, "a b$(id)*" + text + "/a b$(id)*");
+  }
+}
+
+TEST(Quote, AnEmptyWordStaysAWordAndANulByteIsRefused) {
+  EXPECT_EQ(slurm::bash_quoted(""), "''");
+  EXPECT_EQ(slurm::bash_quoted("", {{"task", "task"}}), "''");
+  EXPECT_THROW(slurm::bash_quoted(std::string("a\0b", 3)), ConfigError);
+}
+
+TEST(Quote, PlainWordsStayReadable) {
+  EXPECT_EQ(slurm::bash_line({"sbatch", "--output=/a/%A_%a.log", "it's"}),
+            "sbatch --output=/a/%A_%a.log 'it'\\''s'");
+}
+
+}  // namespace
+}  // namespace lacuna::tests
