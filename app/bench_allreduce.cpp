@@ -5,8 +5,8 @@
 #include <fmt/core.h>
 
 #include "app/bench.h"
-#include "app/bench_ranks.h"
 #include "app/command.h"
+#include "app/run_on_ranks.h"
 #include "base/build_info.h"
 #include "base/error.h"
 #include "comm/all_reduce_benchmark.h"

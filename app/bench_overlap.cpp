@@ -7,9 +7,9 @@
 #include <fmt/core.h>
 #include <torch/utils.h>
 
-#include "app/bench_ranks.h"
 #include "app/command.h"
 #include "app/random_batch.h"
+#include "app/run_on_ranks.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "comm/choose.h"
@@ -64,13 +64,7 @@ class Step {
     state_->enter_phase(phase_);
   }
 
-  comm::GradientReducer::NamedParameters trained() {
-    comm::GradientReducer::NamedParameters parameters;
-    for (const auto& item : method_->module().named_parameters()) {
-      if (item.value().requires_grad()) parameters.emplace_back(item.key(), item.value());
-    }
-    return parameters;
-  }
+  worker::NamedTensors trained() const { return state_->trained_by(phase_); }
   void run() { method_->loss(phase_.name, batch_, progress_).total.backward(); }
   void clear() { state_->clear_gradients(); }
 

@@ -1,10 +1,8 @@
 #include "app/doctor_ranks.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstring>
 #include <filesystem>
-#include <numeric>
 #include <optional>
 #include <set>
 #include <sstream>
@@ -12,10 +10,13 @@
 #include <fmt/core.h>
 #include <unistd.h>
 
+#include "app/run_on_ranks.h"
 #include "base/child_process.h"
+#include "base/clock.h"
+#include "base/host.h"
 #include "base/json.h"
-#include "base/log.h"
-#include "comm/mpi.h"
+#include "comm/all_reduce_benchmark.h"
+#include "comm/gather_texts.h"
 #include "coordinator/launcher.h"
 #include "coordinator/leftovers.h"
 #include "coordinator/rank_report.h"
@@ -25,47 +26,19 @@ namespace {
 
 using monitoring::RankFacts;
 
-constexpr std::size_t kFloats = 16'000'000;  // 64 MB: the gradients of a network of 16 M parameters
+constexpr std::size_t kBytes = 64'000'000;  // the gradients of a network of 16 M parameters
 constexpr int kRepeats = 5;
 
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
-// Whole numbers below 2^24, whose sum is exact in any order.
-void fill(std::vector<float>& values, int rank) {
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    values[i] = static_cast<float>(i % 1009 + static_cast<std::size_t>(rank));
-  }
-}
-
-bool is_sum(const std::vector<float>& values, int ranks) {
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    const auto n = static_cast<std::size_t>(ranks);
-    if (values[i] != static_cast<float>(n * (i % 1009) + n * (n - 1) / 2)) return false;
-  }
-  return true;
-}
-
-int count_hosts(comm::Communicator& ranks, comm::Seconds deadline) {
-  char name[256] = "";
-  ::gethostname(name, sizeof name - 1);
-  const std::string mine = name;
-  std::vector<std::vector<std::byte>> all;
-  if (!ranks.gather_all(std::as_bytes(std::span(mine)), all, deadline).ok()) return 0;
-  return static_cast<int>(std::set<std::vector<std::byte>>(all.begin(), all.end()).size());
-}
-
 double copy_bandwidth() {
-  std::vector<float> from(kFloats, 1), to(kFloats);
+  std::vector<char> from(kBytes, 1), to(kBytes);
   double best = 1e9;
   for (int i = 0; i < 3; ++i) {
-    const double start = now();
-    std::memcpy(to.data(), from.data(), kFloats * sizeof(float));
-    best = std::min(best, now() - start);
-    from[0] += to[kFloats - 1];  // the copy is needed
+    const double start = steady_clock().seconds();
+    std::memcpy(to.data(), from.data(), kBytes);
+    best = std::min(best, steady_clock().seconds() - start);
+    from[0] = static_cast<char>(from[0] + to[kBytes - 1]);  // the copy is needed
   }
-  return kFloats * sizeof(float) / best;
+  return static_cast<double>(kBytes) / best;
 }
 
 // The line that rank 0 printed, among whatever else did.
@@ -150,40 +123,32 @@ std::vector<monitoring::Finding> probe_ranks(int ranks, const std::string& launc
 }
 
 ExitCode measure_as_rank(double deadline_seconds) {
-  coordinator::end_with_launcher();
-  const comm::Seconds deadline(deadline_seconds);
-  comm::MpiSession mpi;
-  const auto world = mpi.world();
-  const int hosts = count_hosts(*world, deadline);
-  std::vector<float> values(kFloats);
-  std::vector<std::int64_t> nanoseconds;
-  // The first one connects the ranks and is not timed. Every one is checked.
-  for (int i = 0; i <= kRepeats; ++i) {
-    fill(values, world->rank());
-    if (!world->barrier(deadline).ok()) comm::MpiSession::abandon(76);
-    const double start = now();
-    if (!world->sum(values)->wait(deadline).ok()) comm::MpiSession::abandon(76);
-    std::vector<std::int64_t> took{static_cast<std::int64_t>(1e9 * (now() - start))};
-    if (!world->maximum(took)->wait(deadline).ok()) comm::MpiSession::abandon(76);
-    if (i > 0) nanoseconds.push_back(took[0]);
-    if (!is_sum(values, world->size())) {
-      log::error(
-          "rank {}: the sum over ranks is wrong: do not train here. Try "
+  return run_on_ranks(1, {}, [&](std::unique_ptr<comm::Communicator> world) {
+    const comm::AllReduceSettings settings{
+        .warm_up = 1, .iterations = kRepeats, .deadline = comm::Seconds(deadline_seconds)};
+    const auto require = [](const comm::CommResult& result) {
+      if (!result.ok()) throw Error(result.text, ExitCode::kPeerLost);
+    };
+    std::vector<std::string> hosts;
+    require(comm::gather_texts(*world, host_name(), hosts, settings.deadline));
+    comm::AllReduceTiming timing;
+    require(comm::time_all_reduce(*world, kBytes, settings, timing));
+    if (timing.wrong > 0) {
+      throw_error<Error>(
+          "{} elements of the sum over ranks are wrong: do not train here. Try "
           "OMPI_MCA_btl_vader_single_copy_mechanism=none, or another network.",
-          world->rank());
-      comm::MpiSession::abandon(1);
+          timing.wrong);
     }
-  }
-  std::sort(nanoseconds.begin(), nanoseconds.end());
-  if (world->rank() == 0) {
-    const Json answer = {{"ranks", world->size()},
-                         {"hosts", hosts},
-                         {"bytes", kFloats * sizeof(float)},
-                         {"seconds", 1e-9 * static_cast<double>(nanoseconds[kRepeats / 2])}};
-    fmt::print("{}\n", answer.dump());
-    std::fflush(stdout);
-  }
-  return ExitCode::kDone;
+    if (world->rank() == 0) {
+      const Json answer = {{"ranks", world->size()},
+                           {"hosts", std::set<std::string>(hosts.begin(), hosts.end()).size()},
+                           {"bytes", timing.bytes},
+                           {"seconds", timing.seconds}};
+      fmt::print("{}\n", answer.dump());
+      std::fflush(stdout);
+    }
+    return ExitCode::kDone;
+  });
 }
 
 }  // namespace lacuna::app

@@ -1,28 +1,22 @@
 #include "app/watched_training.h"
 
-#include <cstddef>
-#include <span>
 #include <string>
 #include <vector>
 
 #include "base/error.h"
 #include "base/json_lines.h"
 #include "base/pulse.h"
+#include "comm/gather_texts.h"
 #include "coordinator/rank_session.h"
 
 namespace lacuna::app {
 namespace {
 
 std::vector<std::string> gather(worker::TrainingHooks& hooks, const std::string& mine) {
-  std::vector<std::vector<std::byte>> all;
-  const auto result =
-      hooks.ranks->gather_all(std::as_bytes(std::span(mine)), all, hooks.peer_deadline);
+  std::vector<std::string> texts;
+  const auto result = comm::gather_texts(*hooks.ranks, mine, texts, hooks.peer_deadline);
   if (!result.ok()) {
     throw Error("telling the ranks of one another failed: " + result.text, ExitCode::kPeerLost);
-  }
-  std::vector<std::string> texts;
-  for (const auto& bytes : all) {
-    texts.emplace_back(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   }
   return texts;
 }

@@ -1,6 +1,5 @@
 #include "base/lease.h"
 
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <ctime>
@@ -13,16 +12,12 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/host.h"
 #include "base/json.h"
 #include "base/log.h"
 
 namespace lacuna {
 namespace {
-
-std::string host_name() {
-  std::array<char, 256> name{};
-  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "unknown";
-}
 
 std::optional<LeaseOwner> parse_owner(const std::string& text) {
   const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);

@@ -1,7 +1,6 @@
 #include "comm/gradient_reducer.h"
 
 #include <algorithm>
-#include <cstring>
 #include <functional>
 
 #include <fmt/ranges.h>
@@ -10,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "comm/gather_texts.h"
 #include "comm/tensor_sum.h"
 
 namespace lacuna::comm {
@@ -128,13 +128,11 @@ class GradientReducer::State {
                           fmt::join(parameter.strides(), " "));
     }
     const std::string mine = hash_hex(list);
-    std::vector<std::vector<std::byte>> all;
-    const CommResult result =
-        ranks_.gather_all(std::as_bytes(std::span(mine)), all, options_.deadline);
+    std::vector<std::string> all;
+    const CommResult result = gather_texts(ranks_, mine, all, options_.deadline);
     if (!result.ok()) throw_error<Error>("comparing parameter lists: {}", result.text);
     for (std::size_t rank = 0; rank < all.size(); ++rank) {
-      if (all[rank].size() != mine.size() ||
-          std::memcmp(all[rank].data(), mine.data(), mine.size()) != 0) {
+      if (all[rank] != mine) {
         throw_error<Error>(
             "rank {} has other parameters than rank {} ({} on this one): the ranks run different "
             "programs or configurations. Start all of them from one run directory.",

@@ -6,9 +6,10 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <unistd.h>
 
 #include "base/error.h"
+#include "base/host.h"
+#include "comm/gather_texts.h"
 
 namespace lacuna::comm {
 namespace {
@@ -27,22 +28,19 @@ std::string short_name(const std::string& host) { return host.substr(0, host.fin
 }  // namespace
 
 std::string this_host() {
-  char name[256] = "";
-  gethostname(name, sizeof name - 1);
   std::string boot;
   std::ifstream("/proc/sys/kernel/random/boot_id") >> boot;
-  return fmt::format("{} {}", name, boot);
+  return fmt::format("{} {}", host_name(), boot);
 }
 
 std::vector<RankDevice> gather_devices(Communicator& ranks, const RankDevice& mine,
                                        Seconds deadline) {
   const std::string line = mine.host + '\n' + mine.gpu;
-  std::vector<std::vector<std::byte>> lines;
-  const CommResult result = ranks.gather_all(std::as_bytes(std::span(line)), lines, deadline);
+  std::vector<std::string> lines;
+  const CommResult result = gather_texts(ranks, line, lines, deadline);
   if (!result.ok()) throw_error<Error>("comparing the GPUs of the ranks: {}", result.text);
   std::vector<RankDevice> all;
-  for (const std::vector<std::byte>& bytes : lines) {
-    const std::string text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  for (const std::string& text : lines) {
     const std::size_t end = text.find('\n');
     all.push_back({text.substr(0, end), text.substr(end + 1)});
   }

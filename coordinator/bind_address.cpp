@@ -7,7 +7,8 @@
 #include <arpa/inet.h>
 #include <ifaddrs.h>
 #include <net/if.h>
-#include <unistd.h>
+
+#include "base/host.h"
 
 namespace lacuna::coordinator {
 namespace {
@@ -49,9 +50,7 @@ int neighbours(const HostAddresses::Ipv4& mine, const std::vector<HostAddresses>
 
 HostAddresses own_addresses() {
   HostAddresses own;
-  char host[256] = "";
-  ::gethostname(host, sizeof host - 1);
-  own.host = host;
+  own.host = host_name();
   ifaddrs* all = nullptr;
   if (::getifaddrs(&all) != 0) return own;
   for (const ifaddrs* each = all; each; each = each->ifa_next) {

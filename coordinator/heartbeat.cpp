@@ -1,11 +1,11 @@
 #include "coordinator/heartbeat.h"
 
-#include <array>
 #include <utility>
 
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/host.h"
 
 namespace lacuna::coordinator {
 namespace {
@@ -67,11 +67,7 @@ Heartbeat heartbeat_from_json(const Json& json) {
   }
 }
 
-Heartbeat own_heartbeat(int rank) {
-  char host[256] = "";
-  ::gethostname(host, sizeof host - 1);
-  return {rank, host, ::getpid(), {}, RankEnd::kRunning};
-}
+Heartbeat own_heartbeat(int rank) { return {rank, host_name(), ::getpid(), {}, RankEnd::kRunning}; }
 
 std::string dump_line(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <exception>
 
-#include <unistd.h>
-
+#include "base/host.h"
+#include "comm/gather_texts.h"
 #include "comm/solo.h"
 
 namespace lacuna::worker {
@@ -12,12 +12,6 @@ namespace {
 
 // Counts of an operation are int.
 constexpr std::size_t kLongestMessage = std::size_t{1} << 30;
-
-std::string host_name() {
-  char host[256] = "";
-  ::gethostname(host, sizeof host - 1);
-  return host;
-}
 
 }  // namespace
 
@@ -105,12 +99,8 @@ bool RankGroup::any(bool mine, const char* doing, double patience) {
 
 std::vector<std::string> RankGroup::gather_from(comm::Communicator& ranks, const std::string& mine,
                                                 const char* doing, double patience) {
-  std::vector<std::vector<std::byte>> all;
-  require(ranks.gather_all(std::as_bytes(std::span(mine)), all, deadline_ * patience), doing);
   std::vector<std::string> texts;
-  for (const auto& bytes : all) {
-    texts.emplace_back(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  }
+  require(comm::gather_texts(ranks, mine, texts, deadline_ * patience), doing);
   return texts;
 }
 

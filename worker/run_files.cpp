@@ -3,11 +3,11 @@
 #include <ATen/Parallel.h>
 #include <fmt/ranges.h>
 #include <torch/version.h>
-#include <unistd.h>
 
 #include "base/build_info.h"
 #include "base/error.h"
 #include "base/file_system.h"
+#include "base/host.h"
 #include "base/log.h"
 #include "worker/run_check.h"
 
@@ -19,11 +19,9 @@ std::string utc_now() { return utc_text(steady_clock().unix_seconds()); }
 }  // namespace
 
 Json provenance() {
-  char host[256] = "";
-  ::gethostname(host, sizeof host - 1);
   const BuildInfo& build = build_info();
   return {{"started", utc_now()},
-          {"host", host},
+          {"host", host_name()},
           {"lacuna", build.version},
           {"commit", build.commit},
           {"compiler", build.compiler},

@@ -16,7 +16,8 @@ inline methods::Progress run_position(const RunPlan& plan, const RunConfig& conf
   at.steps = plan.steps();
   at.stage = plan.stage_at(step);
   at.stage_step = step - plan.start_of(at.stage);
-  const std::int64_t cases = std::ssize(cohort.part(config.split, "train"));
+  // Of every step: part() would look up each case.
+  const std::int64_t cases = std::ssize(cohort.splits.at(config.split).at("train"));
   at.steps_per_epoch = std::max<std::int64_t>(1, (cases + config.batch - 1) / config.batch);
   return at;
 }

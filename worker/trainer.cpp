@@ -229,8 +229,9 @@ class Trainer {
   // Buffers that training changes (running statistics) follow different samples on each rank: all
   // take those of rank 0, so that every rank holds what a checkpoint holds.
   void share_buffers() {
+    if (ranks_.trainers() == 1) return;
     const NamedTensors buffers = state_->buffers();
-    if (ranks_.trainers() == 1 || buffers.empty()) return;
+    if (buffers.empty()) return;
     TensorPack pack(buffers);
     if (ranks_.writes()) pack.take(buffers);
     ranks_.broadcast(ranks_.trainer_ranks(), pack.bytes(), 0, "the buffers");

@@ -1,4 +1,4 @@
-#include "app/bench_ranks.h"
+#include "app/run_on_ranks.h"
 
 #include <cstdlib>
 #include <filesystem>
@@ -37,13 +37,13 @@ ExitCode run_on_ranks(int ranks, const std::vector<std::string>& arguments,
     if (ranks > 1) become_launcher(ranks, arguments);
     return work(comm::make_solo());
   }
+  coordinator::end_with_launcher();
   comm::MpiSession mpi;
   try {
     return work(mpi.world());
   } catch (const Error& error) {
-    if (error.code() != ExitCode::kPeerLost) throw;
     log::error("{}", error.what());
-    comm::MpiSession::abandon(static_cast<int>(ExitCode::kPeerLost));
+    comm::MpiSession::abandon(static_cast<int>(error.code()));
   }
 }
 
