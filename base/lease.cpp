@@ -15,6 +15,7 @@
 #include "base/host.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/thread_name.h"
 
 namespace lacuna {
 namespace {
@@ -98,7 +99,10 @@ Lease::Lease(const Path& directory, double stale_seconds, const Clock& clock)
               describe(*former, now));
   }
   write_owner();
-  thread_ = std::jthread([this](std::stop_token stop) { renew_until_stopped(stop); });
+  thread_ = std::jthread([this](std::stop_token stop) {
+    name_thread("lease");
+    renew_until_stopped(stop);
+  });
 }
 
 Lease::~Lease() {

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/thread_name.h"
 #include "coordinator/access.h"
 #include "coordinator/process_state.h"
 
@@ -86,6 +87,7 @@ void Coordinator::publish(const std::string& kind, const Json& what) {
 }
 
 void Coordinator::watch_until_stopped(std::stop_token stop) {
+  name_thread("rank watch");
   std::unique_lock lock(mutex_);
   while (!stop.stop_requested()) {
     if (!finished_) {

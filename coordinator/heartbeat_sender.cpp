@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/progress.h"
+#include "base/thread_name.h"
 #include "coordinator/process_state.h"
 
 namespace lacuna::coordinator {
@@ -38,6 +39,7 @@ HeartbeatSender::~HeartbeatSender() {
 }
 
 void HeartbeatSender::send_until_stopped(std::stop_token stop) {
+  name_thread("heartbeat");
   const double deadline = std::max(limit_ / kAttemptsPerLimit, 0.01);
   while (!stop.stop_requested()) {
     const double start = steady_clock().seconds();

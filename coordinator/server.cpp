@@ -18,6 +18,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/thread_name.h"
 #include "coordinator/routes.h"
 
 namespace lacuna::coordinator {
@@ -206,6 +207,7 @@ class Server::Listener {
 
   // An exception that leaves a handler must not end the run.
   void serve() {
+    name_thread("status server");
     for (;;) {
       try {
         context_.run();

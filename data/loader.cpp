@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/thread_name.h"
 #include "data/case_order.h"
 #include "data/crop.h"
 #include "data/huge_pages.h"
@@ -91,6 +92,7 @@ class Loader::Worker {
   };
 
   void run() {
+    name_thread("loader");
     SampleMaker maker(options_.recipe, cohort_.modalities.size());
     CaseOrder order(static_cast<int>(options_.cases.size()), options_.seed, options_.order);
     std::unique_lock lock(mutex_);

@@ -4,6 +4,8 @@
 #include <exception>
 #include <utility>
 
+#include "base/thread_name.h"
+
 namespace lacuna::worker {
 
 CheckpointWriter::CheckpointWriter(CheckpointStore& store, Done done)
@@ -48,6 +50,7 @@ bool CheckpointWriter::last_failed() const {
 }
 
 void CheckpointWriter::run() {
+  name_thread("checkpoint");
   std::unique_lock lock(mutex_);
   while (true) {
     changed_.wait(lock, [this] { return stopping_ || next_; });

@@ -26,6 +26,7 @@ struct Snapshot {
   NamedTensors model, optimizer, ema, pending;  // the last two may be empty
   Json state;
   std::set<std::int64_t> keep;  // steps that pruning must leave
+  double stall_seconds = 0;     // for which training stood still to take it
 };
 
 class CheckpointWriter {

@@ -74,6 +74,7 @@ bool RunCheckpoints::is_due(std::int64_t step) const {
 void RunCheckpoints::save(const TrainingState& state, const RunProgress& progress,
                           NamedTensors pending) {
   if (!writes_) return;
+  const auto start = std::chrono::steady_clock::now();
   writer_.wait();
   run_.sync_metrics();
   Snapshot snapshot;
@@ -92,6 +93,7 @@ void RunCheckpoints::save(const TrainingState& state, const RunProgress& progres
   last_step_ = every > 0 ? progress.step / every * every : progress.step;
   last_time_ = std::chrono::steady_clock::now();
   saved_step_ = progress.step;
+  snapshot.stall_seconds = std::chrono::duration<double>(last_time_ - start).count();
   writer_.submit(std::move(snapshot));
 }
 
@@ -102,7 +104,8 @@ bool RunCheckpoints::finish() {
 
 void RunCheckpoints::report(const Snapshot& snapshot, double seconds, const std::string& error) {
   if (error.empty()) {
-    run_.event("checkpoint", snapshot.step, {{"seconds", seconds}});
+    run_.event("checkpoint", snapshot.step,
+               {{"seconds", seconds}, {"stall_seconds", snapshot.stall_seconds}});
     return;
   }
   log::warn("checkpoint of step {} was not saved: {} Training goes on; the next one may succeed.",

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <optional>
+#include <utility>
 
 #include "base/log.h"
 #include "base/progress.h"
@@ -143,7 +144,9 @@ class Trainer {
     }
     files_->event("resume", counters_.step, {{"ranks", ranks_.size()}});
     meta_->restore(counters_.meta_pending, checkpoints_.pending_file());
-    tell(judge_->restore(checkpoints_));
+    const Judge::Report late = judge_->restore(checkpoints_);
+    tell(late);
+    for (const auto& verdict : late.verdicts) late_validation_ = verdict.detail;
   }
 
   void enter_stage() {
@@ -253,7 +256,8 @@ class Trainer {
   // The metrics line of the step, or null when none is due.
   Json due_line() {
     const bool due = counters_.step % config_.log_every == 0 || periodic_phase_ran_ ||
-                     counters_.step == plan_.steps() || judge_->reports_at(counters_.step);
+                     counters_.step == plan_.steps() || judge_->reports_at(counters_.step) ||
+                     !late_validation_.is_null();
     if (!due) return nullptr;
     Json line = metrics_.take_line(counters_.step, stage(), *method_);
     line["skipped_steps"] = counters_.skipped_steps;
@@ -264,6 +268,7 @@ class Trainer {
 
   // Validates, logs and saves what is due; false when a stop was asked for during validation.
   bool after_step(Json line) {
+    if (!late_validation_.is_null()) line["validation"] = std::exchange(late_validation_, nullptr);
     const Judge::Report report = judge_->after_step(counters_.step, [this] {
       ranks_.enter(counters_.step, Activity::kValidating);
       return !stop_requested();
@@ -366,6 +371,7 @@ class Trainer {
   int stage_ = -1;
   double waited_ = 0;
   bool periodic_phase_ran_ = false;
+  Json late_validation_;  // of a step before the restart; for the first line
 };
 
 }  // namespace

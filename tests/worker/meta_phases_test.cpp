@@ -134,6 +134,28 @@ TEST_F(MetaPhasesTest, APendingResultSurvivesAChangeOfRanks) {
   expect_same_weights("whole", "to-two");
 }
 
+TEST_F(MetaPhasesTest, APendingValidationSurvivesAChangeOfRanks) {
+  const Json often = with(kAsync, "validate_cases", 2);
+  const auto score_of_step_5 = [&](const std::string& run) {
+    for (const Json& line : metrics(run)) {
+      if (line.contains("validation") && line["validation"]["step"] == 5) return line["validation"];
+    }
+    return Json();
+  };
+  ASSERT_EQ(train_on(1, spec("whole", often)), 0);
+  ASSERT_TRUE(score_of_step_5("whole").contains("score"));
+  // Step 5 is sent to the validation rank; the next question comes before its answer counts.
+  const Json on_rank = with(often, "dedicated", true);
+  const Json stop = {{"rank", 0}, {"question", 6}};
+  ASSERT_EQ(train_on(2, spec("to-one", with(on_rank, "stop", stop))), 75);
+  EXPECT_EQ(read_json(last("to-one", "state.json")).at("candidate"), 5);
+  ASSERT_EQ(train_on(1, spec("to-one", often)), 0);
+  expect_same_weights("whole", "to-one");
+  EXPECT_EQ(score_of_step_5("to-one"), score_of_step_5("whole"));
+  EXPECT_EQ(read_json(last("to-one", "state.json")).at("best_score"),
+            read_json(last("whole", "state.json")).at("best_score"));
+}
+
 TEST_F(MetaPhasesTest, AnyRankKilledWithAResultPendingTheRunResumesBitEqually) {
   const Json saved = with(kAsyncOnRank, "checkpoint_steps", 1);
   ASSERT_EQ(train_on(2, spec("whole", saved)), 0);

@@ -1,4 +1,5 @@
 // Training on several real ranks: what one process computes, they compute together.
+#include <map>
 #include <set>
 
 #include <gmock/gmock.h>
@@ -164,6 +165,48 @@ TEST_F(RankedTraining, LocalShardsAreStoredStagedAndAnnouncedWhenTheyChange) {
   ASSERT_EQ(train_on(2, spec("other", stop)), 75);
   ASSERT_EQ(train_on(1, spec("other", local)), 0);
   EXPECT_EQ(count_events(folder_ / "other", "shards_changed"), 1);
+}
+
+TEST_F(RankedTraining, InstitutionsStayOnOneRankWhenShardsAreByInstitution) {
+  const fs::path cache = make_toy_cache(folder_, "fets2022");
+  const Json settings = {{"cache", cache.string()}, {"shard", "local"}, {"batch", 2}};
+  ASSERT_EQ(train_on(2, spec("run",
+                             [&] {
+                               Json by = settings;
+                               by["shard_by"] = "institution";
+                               return by;
+                             }())),
+            0);
+  std::map<std::string, std::string> institution;
+  for (const auto& info : data::open_cohort(cache).cases) institution[info.id] = info.institution;
+  std::map<std::string, std::set<std::size_t>> ranks_of;
+  const Json plan = read_json(folder_ / "run/shard_plan.json");
+  for (const Json& rank : plan.at("ranks")) {
+    for (const std::string id : rank.at("cases")) {
+      ranks_of[institution.at(id)].insert(rank.at("rank").get<std::size_t>());
+    }
+  }
+  EXPECT_GE(ranks_of.size(), 2u);
+  for (const auto& [name, ranks] : ranks_of) {
+    EXPECT_FALSE(name.empty());
+    EXPECT_EQ(ranks.size(), 1u) << name;
+  }
+}
+
+TEST_F(RankedTraining, EveryLineOfMetricsAndEventsIsPublishedAsItIsWritten) {
+  std::vector<Json> metrics, events;
+  int plans = 0;
+  TrainingHooks hooks = toy_hooks();
+  hooks.publish = [&](const std::string& kind, const Json& what) {
+    plans += kind == "plan";
+    if (kind == "metrics") metrics.push_back(what);
+    if (kind == "event") events.push_back(what);
+  };
+  train(toy_config(toy_cache()), folder_ / "run", hooks);
+  EXPECT_EQ(plans, 1);
+  EXPECT_EQ(metrics, lines_of(folder_ / "run/metrics.jsonl"));
+  ASSERT_EQ(events.size(), lines_of(folder_ / "run/events.jsonl").size());
+  EXPECT_EQ(events.back().at("event"), "done");
 }
 
 }  // namespace

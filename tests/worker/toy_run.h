@@ -15,30 +15,34 @@
 
 namespace lacuna::worker {
 
+inline std::filesystem::path make_toy_cache(const TemporaryDirectory& folder,
+                                            const std::string& profile) {
+  data::PhantomOptions phantom;
+  phantom.cases = 8;
+  phantom.extent = {20, 24, 24};
+  phantom.profile = profile;
+  Progress quiet("phantom", "cases", phantom.cases, ProgressStyle::kQuiet);
+  data::write_phantom(posix_file_system(), folder / "in", phantom, quiet);
+  data::IngestOptions ingest;
+  ingest.input = folder / "in";
+  ingest.output = folder / "cache";
+  std::vector<std::string> ids;
+  for (const auto& info : data::ingest(ingest, posix_file_system()).cohort.cases) {
+    ids.push_back(info.id);
+  }
+  const Json split = {{"train", {ids[0], ids[1], ids[2], ids[3]}},
+                      {"validation", {ids[4], ids[5], ids[6]}},
+                      {"meta", {ids[7]}}};
+  std::ofstream(folder / "splits.json") << Json{{"toy", split}}.dump();
+  ingest.splits_file = folder / "splits.json";
+  data::ingest(ingest, posix_file_system());
+  return ingest.output;
+}
+
 // Eight cases of 20 x 24 x 24 voxels: four to train, three to validate, one for the meta phase.
 inline const std::filesystem::path& toy_cache() {
   static const TemporaryDirectory folder;
-  static const std::filesystem::path cache = [] {
-    data::PhantomOptions phantom;
-    phantom.cases = 8;
-    phantom.extent = {20, 24, 24};
-    Progress quiet("phantom", "cases", phantom.cases, ProgressStyle::kQuiet);
-    data::write_phantom(posix_file_system(), folder / "in", phantom, quiet);
-    data::IngestOptions ingest;
-    ingest.input = folder / "in";
-    ingest.output = folder / "cache";
-    std::vector<std::string> ids;
-    for (const auto& info : data::ingest(ingest, posix_file_system()).cohort.cases) {
-      ids.push_back(info.id);
-    }
-    const Json split = {{"train", {ids[0], ids[1], ids[2], ids[3]}},
-                        {"validation", {ids[4], ids[5], ids[6]}},
-                        {"meta", {ids[7]}}};
-    std::ofstream(folder / "splits.json") << Json{{"toy", split}}.dump();
-    ingest.splits_file = folder / "splits.json";
-    data::ingest(ingest, posix_file_system());
-    return ingest.output;
-  }();
+  static const std::filesystem::path cache = make_toy_cache(folder, "brats2021");
   return cache;
 }
 

@@ -1,0 +1,157 @@
+#!/usr/bin/env python3
+"""What the engine adds to a step of training, from real runs of `lacuna train` on a phantom.
+
+Usage: bench/engine_costs.py [BUILD] [--rounds N] [--steps N] [--width W] [--patch P]
+
+Runs alternate with and without the part in question; the first steps of each are left out.
+  meta        an async meta phase on a validation rank with a core of its own: the trainer's steps
+  monitor     heartbeats every second, rank watch and status server: the steps, and (exact, for
+              differences of steps drown in noise) the processor time of those threads
+  checkpoint  for how long a save stops training, as a share of the default interval
+"""
+import argparse
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+SOURCE = pathlib.Path(__file__).resolve().parent.parent
+WARM_UP = 3  # steps
+WATCHERS = ("heartbeat", "rank watch", "status server")
+CLOCK = os.sysconf("SC_CLK_TCK")
+
+
+def threads_of(directory):
+    """Processor seconds of every thread of the processes that train in `directory`, by name."""
+    used = {}
+    for process in pathlib.Path("/proc").iterdir():
+        try:
+            words = (process / "cmdline").read_bytes().decode().split("\0")
+            if not process.name.isdigit() or str(directory) not in words or "mpirun" in words[0]:
+                continue
+            for task in (process / "task").iterdir():
+                name, fields = (task / "stat").read_text().split("(", 1)[1].rsplit(") ", 1)
+                fields = fields.split()
+                key = (process.name, task.name)
+                used[key] = (name, (int(fields[11]) + int(fields[12])) / CLOCK)
+        except OSError:
+            continue  # it has ended
+    return used
+
+
+class Bench:
+    def __init__(self, build, folder, options):
+        self.program, self.folder, self.options = build / "lacuna", folder, options
+        self.count = 0
+        self.call("phantom", "--out", folder / "phantom", "--cases", "10", "--size", "96,112,96",
+                  "--quiet")
+        self.call("ingest", "--in", folder / "phantom", "--out", folder / "cache", "--quiet")
+
+    def call(self, *words):
+        done = subprocess.run([str(self.program), *map(str, words)], capture_output=True,
+                              text=True, check=False)
+        if done.returncode != 0:
+            sys.exit(f"engine_costs: lacuna {words[0]}: exit code {done.returncode}\n{done.stderr}")
+
+    def train(self, ranks, changes):
+        """Means over the run: seconds per step; events; processor time of threads; wall time."""
+        patch = [self.options.patch] * 3
+        run = {"method": self.options.method, "data": {"cache": str(self.folder / "cache"),
+                                                       "patch": patch, "loader_threads": 1},
+               "model": {"width": self.options.width}, "validate": {"every": 0},
+               "train": {"steps": self.options.steps, "batch": 1, "threads": 1},
+               "checkpoint": {"every_steps": 0, "every_seconds": 0}, "log": {"every": 1}}
+        for path, value in changes.items():
+            section, key = path.split(".")
+            run.setdefault(section, {})[key] = value
+        self.count += 1
+        out = self.folder / f"run-{self.count}"
+        (self.folder / "run.json").write_text(json.dumps(run))
+        command = [str(self.program), "train", str(self.folder / "run.json"), "--out", str(out),
+                   "--quiet"] + (["--ranks", str(ranks)] if ranks > 1 else [])
+        log = open(self.folder / "log", "w", encoding="utf-8")
+        start, threads = time.monotonic(), {}
+        with subprocess.Popen(command, stdout=log, stderr=log) as process:
+            while process.poll() is None:
+                threads.update(threads_of(out))
+                time.sleep(0.2)
+        if process.returncode != 0:
+            sys.exit(f"engine_costs: exit code {process.returncode} from {' '.join(command)}\n"
+                     + (self.folder / "log").read_text())
+        lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+        events = [json.loads(line) for line in (out / "events.jsonl").read_text().splitlines()]
+        steps = [line["seconds"]["step"] for line in lines[WARM_UP:]]
+        return {"step": statistics.mean(steps), "median": statistics.median(steps),
+                "events": events, "threads": threads, "wall": time.monotonic() - start}
+
+    def compare(self, ranks, common, without, with_it):
+        results = {"without": [], "with": []}
+        for _ in range(self.options.rounds):
+            results["without"].append(self.train(ranks, {**common, **without}))
+            results["with"].append(self.train(ranks, {**common, **with_it}))
+        return results
+
+
+def difference(results):
+    mean = {name: statistics.median(run["step"] for run in runs) for name, runs in results.items()}
+    spread = [100 * (run["step"] / mean["without"] - 1) for run in results["without"]]
+    return (f"step {1e3 * mean['without']:.1f} ms without, {1e3 * mean['with']:.1f} ms with: "
+            f"{100 * (mean['with'] / mean['without'] - 1):+.2f} % "
+            f"(runs without differ by {min(spread):+.2f} to {max(spread):+.2f} %)")
+
+
+def meta(bench):
+    common = {"meta.rank": "dedicated", "meta.mode": "async", "meta.lag": 5, "meta.repeats": 1}
+    results = bench.compare(2, common, {"meta.period": 10 ** 6}, {"meta.period": 10})
+    print("async meta phase every 10 steps:", difference(results), flush=True)
+
+
+def monitor(bench):
+    results = bench.compare(1, {}, {"monitor.enabled": False}, {"monitor.enabled": True})
+    print("heartbeats, watch and server:   ", difference(results), flush=True)
+    for run in results["with"]:
+        used = {name: sum(seconds for each, seconds in run["threads"].values() if each == name)
+                for name in WATCHERS}
+        print("  processor time of " + ", ".join(f"{n} {1e3 * s:.0f} ms" for n, s in used.items())
+              + f" in {run['wall']:.0f} s: {100 * sum(used.values()) / run['wall']:.3f} %")
+
+
+def checkpoint(bench):
+    every = 10
+    results = bench.compare(1, {}, {}, {"checkpoint.every_steps": every})
+    saves = [event for run in results["with"] for event in run["events"]
+             if event["event"] == "checkpoint"]
+    stall = statistics.median(event["stall_seconds"] for event in saves)
+    writing = statistics.median(event["seconds"] for event in saves)
+    print(f"checkpoint every {every} steps:       ", difference(results))
+    print(f"  training stands still for {1e3 * stall:.1f} ms, written beside it in "
+          f"{1e3 * writing:.0f} ms; every 900 s: {100 * stall / 900:.4f} % (with all of the "
+          f"writing {100 * (stall + writing) / 900:.3f} %)", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("build", nargs="?", default="build")
+    parser.add_argument("--method", default="mckd")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=43)
+    parser.add_argument("--width", type=float, default=0.25)
+    parser.add_argument("--patch", type=int, default=64)
+    parser.add_argument("--parts", nargs="*", default=["meta", "monitor", "checkpoint"],
+                        choices=["meta", "monitor", "checkpoint"])
+    options = parser.parse_args()
+    build = pathlib.Path(options.build).resolve()
+    if not (build / "lacuna").exists():
+        sys.exit(f"engine_costs: {build}/lacuna is missing. Run: make")
+    with tempfile.TemporaryDirectory() as folder:
+        bench = Bench(build, pathlib.Path(folder), options)
+        for part in options.parts:
+            {"meta": meta, "monitor": monitor, "checkpoint": checkpoint}[part](bench)
+
+
+if __name__ == "__main__":
+    main()
