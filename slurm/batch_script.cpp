@@ -157,11 +157,12 @@ case $code in 75 | 76) ;; *) exit "$code" ;; esac
   say "it has been restarted $restarts times ({requeues} are allowed): not requeued"
   exit "$code"
 fi
-# A cancelled job that requeues itself comes back to life.
+# A cancelled job that requeues itself comes back to life; and when a node was lost, the job may
+# run again elsewhere by now.
 case $(scontrol show job -o "$id") in
-  *JobState=RUNNING* | *Reason=TimeLimit*) ;;
+  *JobState=RUNNING*" Restarts=$restarts "* | *Reason=TimeLimit*" Restarts=$restarts "*) ;;
   *)
-    say "SLURM ends this job itself: not requeued from here"
+    say "SLURM ends or restarts this job itself: not requeued from here"
     exit "$code"
     ;;
 esac

@@ -62,7 +62,7 @@ constexpr std::array<Meaning, 14> kMeanings{{
      "The controller is down or cannot be reached from here; ask again later."},
     {"configuration source", Kind::kMissing,
      "This machine belongs to no cluster: use a login node, or the local executor."},
-    {"SlurmctldHost", Kind::kMissing,
+    {"configuration file", Kind::kMissing,
      "This machine belongs to no cluster: use a login node, or the local executor."},
     {"nvalid partition", Kind::kRefused, "Set resources.partition to one that sinfo lists."},
     {"nvalid account", Kind::kRefused, "Set resources.account to one of yours."},

@@ -35,7 +35,7 @@ class BatchScript : public ::testing::Test {
                                   "[ \"$1\" = requeue ] && exit $(cat '" +
                                   folder_.text("refusals") + "')\n" + "exit 0\n");
     write_program("sleep", "exit 0\n");
-    state("JobState=RUNNING Reason=None");
+    state("JobState=RUNNING Reason=None Requeue=1 Restarts=0 BatchFlag=1");
     std::ofstream(folder_ / "refusals") << 0;
   }
 
@@ -139,19 +139,31 @@ TEST_F(BatchScript, OnlyCodes75And76AreRequeuedAndByTheIdOfTheTask) {
 
 TEST_F(BatchScript, ACancelledJobIsNotBroughtBackToLifeButOneAtItsTimeLimitIs) {
   command("exit 75");
-  state("JobState=COMPLETING Reason=None");
+  state("JobState=COMPLETING Reason=None Requeue=1 Restarts=0 BatchFlag=1");
   EXPECT_EQ(run().code, 75);
   EXPECT_FALSE(requeued());
-  state("JobState=COMPLETING Reason=TimeLimit");
+  state("JobState=COMPLETING Reason=TimeLimit Requeue=1 Restarts=0 BatchFlag=1");
   EXPECT_EQ(run().code, 75);
   EXPECT_TRUE(requeued());
+}
+
+TEST_F(BatchScript, OneThatALostNodeStillRunsDoesNotRequeueItsSuccessor) {
+  command("exit 75");
+  state("JobState=RUNNING Reason=None Requeue=1 Restarts=1 BatchFlag=1");
+  EXPECT_EQ(run(1, 0).code, 75);
+  EXPECT_FALSE(requeued());
+  state("JobState=RUNNING Reason=None Requeue=1 Restarts=11 BatchFlag=1");
+  EXPECT_EQ(run(1, 1).code, 75);
+  EXPECT_FALSE(requeued());
 }
 
 TEST_F(BatchScript, RequeuesAreCounted) {
   request_.max_requeues = 2;
   command("exit 75");
+  state("JobState=RUNNING Reason=None Requeue=1 Restarts=1 BatchFlag=1");
   run(1, 1);
   EXPECT_TRUE(requeued());
+  state("JobState=RUNNING Reason=None Requeue=1 Restarts=2 BatchFlag=1");
   const CommandResult result = run(1, 2);
   EXPECT_EQ(result.code, 75);
   EXPECT_FALSE(requeued());
@@ -166,6 +178,7 @@ TEST_F(BatchScript, LosingRanksTwiceAtTheSameCheckpointIsTheEnd) {
   run();
   EXPECT_TRUE(requeued());
   fs::create_directories(checkpoints / "step-00000020");
+  state("JobState=RUNNING Reason=None Requeue=1 Restarts=1 BatchFlag=1");
   run(1, 1);
   EXPECT_TRUE(requeued());                                        // it got further in between
   fs::create_directories(checkpoints / "step-00000030.partial");  // not a checkpoint yet

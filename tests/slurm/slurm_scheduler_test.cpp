@@ -109,6 +109,8 @@ TEST_F(SlurmScheduler, WhetherItMayHaveBeenSubmittedIsTold) {
   EXPECT_EQ(refusal().kind(), Kind::kMissing);
   refuses("sbatch", "sbatch: fatal: Could not establish a configuration source");
   EXPECT_EQ(refusal().kind(), Kind::kMissing);
+  refuses("sbatch", "sbatch: fatal: Unable to process configuration file");
+  EXPECT_EQ(refusal().kind(), Kind::kMissing);
   prints("sbatch", "Submitted\n");
   EXPECT_EQ(refusal().kind(), Kind::kUnreadable);
 }
