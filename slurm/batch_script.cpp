@@ -133,21 +133,15 @@ command=(
 {command})
 
 # USR2 comes {notice} s before the time limit, TERM when SLURM ends the job. Both: save and stop.
-asked= again= child= code=
-trap 'asked=1 again=1; [ -z "$child" ] || kill -USR2 "$child" 2>/dev/null' USR2 TERM
+asked= child= code=
+trap 'asked=1; [ -z "$child" ] || kill -USR2 "$child" 2>/dev/null' USR2 TERM
 if [ -z "$asked" ]; then
-  "${{command[@]}}" </dev/null &
-  child=$!
+  # bash loses the code of a program that ends while a trap runs: a subshell deaf to signals tells.
+  exec 3>&1 4< <("${{command[@]}}" </dev/null >&3 3>&- & trap '' USR2 TERM; echo $!; wait $!; echo $?)
+  read -r child <&4
   [ -z "$asked" ] || kill -USR2 "$child"
-  again=1
+  until read -r code <&4; do [ $? -gt 128 ] || break; done
 fi
-while [ -n "$again" ]; do
-  again=
-  wait "$child"
-  last=$?
-  # A signal interrupts the wait: ask again. What was told before is not told twice.
-  case $last in -1 | 127) code=${{code:-127}} ;; *) code=$last ;; esac
-done
 # Asked before it was started, or could listen (128 + USR2): nothing is lost.
 [ -z "$asked" ] || case $code in '' | 140) code=75 ;; esac
 

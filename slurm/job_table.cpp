@@ -139,7 +139,8 @@ std::vector<TaskState> parse_squeue(const std::string& text) {
   return tasks;
 }
 
-std::string sacct_format() { return "JobID,State,ExitCode,Start,End,NodeList,Reason"; }
+// Without Reason: of tasks that have ended it tells why they once waited.
+std::string sacct_format() { return "JobID,State,ExitCode,Start,End,NodeList"; }
 
 std::vector<TaskState> parse_sacct(const std::string& text) {
   std::vector<TaskState> tasks;
@@ -149,7 +150,7 @@ std::vector<TaskState> parse_sacct(const std::string& text) {
     std::vector<std::string> field;
     std::istringstream parts(line);
     for (std::string part; std::getline(parts, part, '|');) field.push_back(part);
-    field.resize(std::max<std::size_t>(field.size(), 7));
+    field.resize(std::max<std::size_t>(field.size(), 6));
     const std::size_t dash = field[0].find('_');
     if (!number<long>(field[0].substr(0, dash))) {
       if (field[0].find('.') != std::string::npos) continue;  // a step: 12_3.batch has a number
@@ -161,7 +162,7 @@ std::vector<TaskState> parse_sacct(const std::string& text) {
     TaskState task;
     task.job = field[0].substr(0, dash);
     task.index = *index;
-    set_state(task, field[1], field[6]);
+    set_state(task, field[1], "");
     set_exit(task, field[2]);
     task.start = time_of(field[3]);
     task.end = time_of(field[4]);

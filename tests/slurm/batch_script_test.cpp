@@ -224,6 +224,20 @@ TEST_F(BatchScript, SignalsAreHandedOnAsUsr2AndTheWaitGoesOn) {
   }
 }
 
+TEST_F(BatchScript, ACodeIsNotLostWhenSlurmSignalsEverybodyAtOnce) {
+  command("trap 'exit 75' USR2 TERM; touch \"$0\"; while :; do :; done");
+  request_.command.push_back(folder_.text("up"));
+  for (int i = 0; i < 10; ++i) {
+    fs::remove(folder_ / "up");
+    ChildOptions options = start(1, 0);
+    options.capture_output = options.capture_error = true;
+    ChildProcess script(options);
+    for (int wait = 0; wait < 3000 && !fs::exists(folder_ / "up"); ++wait) script.wait(0.01);
+    ::kill(-script.pid(), SIGTERM);  // its group: the script and what it started
+    EXPECT_EQ(script.wait(kLong), 75) << script.take_output();
+  }
+}
+
 TEST_F(BatchScript, AProgramThatCannotListenYetCountsAsStopped) {
   command("touch \"$0\"; while :; do :; done");  // USR2 kills it
   request_.command.push_back(folder_.text("up"));

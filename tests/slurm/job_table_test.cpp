@@ -1,4 +1,4 @@
-// The samples are what SLURM 22.05.8 printed; the accounts with slurmdbd and MariaDB behind it.
+// The samples are what SLURM 22.05.8 printed, the accounts with slurmdbd and MariaDB behind them.
 #include "slurm/job_table.h"
 
 #include <gmock/gmock.h>
@@ -92,6 +92,25 @@ TEST(JobTable, LinesOfAnotherProgramAreReportedAndNotGuessedAt) {
   EXPECT_THROW(slurm::parse_sacct("SLURM is upgraded today|\n"), slurm::SchedulerError);
   EXPECT_THAT(slurm::parse_squeue(""), IsEmpty());
   EXPECT_THAT(slurm::parse_squeue("\n"), IsEmpty());
+}
+
+TEST(JobTable, AccountsTellHowTasksEndedAndNotWhyTheyOnceWaited) {
+  const auto tasks = slurm::parse_sacct(
+      "1_0|COMPLETED|0:0|1795250759|1795250760|n1\n"
+      "1_1|FAILED|3:0|1795250759|1795250760|n1\n"
+      "1_1.batch|FAILED|3:0|1795250759|1795250760|n1\n"
+      "1_3|CANCELLED by 0|0:0|1795250760|1795250768|n2\n"
+      "2_[0-3]|PENDING|0:0|Unknown|Unknown|None assigned\n"
+      "3|COMPLETED|0:0|1795250760|1795250768|n2\n");
+  ASSERT_EQ(tasks.size(), 3u);
+  EXPECT_EQ(tasks[0].status, TaskStatus::kDone);
+  EXPECT_EQ(tasks[0].start, 1795250759);
+  EXPECT_EQ(tasks[1].status, TaskStatus::kFailed);
+  EXPECT_EQ(tasks[1].exit_code, 3);
+  EXPECT_EQ(tasks[1].nodes, "n1");
+  EXPECT_EQ(tasks[2].index, 3);
+  EXPECT_EQ(tasks[2].status, TaskStatus::kCancelled);
+  EXPECT_EQ(tasks[2].reason, "CANCELLED by 0");
 }
 
 TEST(JobTable, EndedJobsAreReadFromTheListThatSlurmKeepsWithoutAccounts) {

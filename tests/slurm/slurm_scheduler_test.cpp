@@ -155,9 +155,9 @@ TEST_F(SlurmScheduler, ForgottenTasksComeFromTheAccountsAndWhatIsLiveFromTheQueu
   config(text);
   prints("squeue", row("9", "1", "RUNNING"));
   prints("sacct",
-         "9_0|COMPLETED|0:0|1795247456|1795247457|n1|None\n"
-         "9_1|FAILED|76:0|1795247456|1795247457|n2|NonZeroExitCode\n"
-         "9_[3-7]|PENDING|0:0|Unknown|Unknown|None assigned|None\n");
+         "9_0|COMPLETED|0:0|1795247456|1795247457|n1\n"
+         "9_1|FAILED|76:0|1795247456|1795247457|n2\n"
+         "9_[3-7]|PENDING|0:0|Unknown|Unknown|None assigned\n");
   const auto tasks = scheduler().query({"9"});
   ASSERT_EQ(tasks.size(), 2u);
   EXPECT_EQ(tasks[0].status, TaskStatus::kDone);
