@@ -122,7 +122,6 @@ void run(const Arguments& arguments) {
   const auto samples = static_cast<std::size_t>(input.size(0));
   batch.subsets.assign(static_cast<std::size_t>(method->recipe().draws),
                        std::vector<data::SubsetMask>(samples, subset));
-  batch.sample_index.resize(samples);
   batch.origin.resize(samples);
   methods::Progress progress;
   progress.steps = 1000;

@@ -145,6 +145,7 @@ std::vector<std::vector<std::uint8_t>> segment_subsets(methods::Method& method,
     const std::int64_t slices = last ? patch[0] : d_starts[i + 1] - d_starts[i];
     place(compose_labels(recipe, blender.take(slices)), box, d_starts[i], extent, results);
   }
+  for (auto& labels : results) relabel(recipe, labels);
   return results;
 }
 

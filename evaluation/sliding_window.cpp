@@ -87,4 +87,12 @@ at::Tensor compose_labels(const InferenceRecipe& recipe, const at::Tensor& value
   return labels;
 }
 
+void relabel(const InferenceRecipe& recipe, std::vector<std::uint8_t>& labels) {
+  for (const auto& [tissue, minimum, replacement] : recipe.relabelled) {
+    const auto old = static_cast<std::uint8_t>(tissue);
+    if (std::count(labels.begin(), labels.end(), old) >= minimum) continue;
+    std::replace(labels.begin(), labels.end(), old, static_cast<std::uint8_t>(replacement));
+  }
+}
+
 }  // namespace lacuna::evaluation

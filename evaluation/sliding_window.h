@@ -52,4 +52,7 @@ class WindowBlender {
 // Tissue values.
 at::Tensor compose_labels(const methods::InferenceRecipe& recipe, const at::Tensor& values);
 
+// What the recipe relabels in a whole segmentation (Tissue values), in place.
+void relabel(const methods::InferenceRecipe& recipe, std::vector<std::uint8_t>& labels);
+
 }  // namespace lacuna::evaluation

@@ -1,16 +1,14 @@
 #include "methods/mckd.h"
 
-#include <algorithm>
 #include <cmath>
 
 #include <ATen/ATen.h>
 #include <torch/utils.h>
 
-#include "losses/cross_entropy.h"
-#include "losses/region_targets.h"
-#include "losses/soft_dice.h"
 #include "methods/extent_check.h"
 #include "methods/missing_features.h"
+#include "methods/region_loss.h"
+#include "methods/restarted_stages.h"
 
 namespace lacuna::methods {
 namespace {
@@ -18,29 +16,18 @@ namespace {
 constexpr const char* kNetwork = "network";
 constexpr const char* kImportance = "importance";
 
-// Output channels, in the published order.
-std::vector<data::Region> output_regions() {
-  const auto regions = data::tumour_regions();  // ET, TC, WT
-  return {regions[0], regions[2], regions[1]};
-}
-
-Loss segmentation_loss(const at::Tensor& logits, const at::Tensor& label) {
-  // Under autocast the network ends in a short type; the sums over voxels need a long one.
-  const at::Tensor precise = logits.scalar_type() == at::kDouble ? logits : logits.to(at::kFloat);
-  const at::Tensor target = losses::region_targets(label, output_regions(), precise.scalar_type());
-  const at::Tensor dice = losses::soft_dice_with_logits(precise, target);
-  const at::Tensor bce = losses::summed_cross_entropy_with_logits(precise, target);
-  return {dice + bce, {{"dice", dice}, {"bce", bce}}, logits.detach()};
-}
-
 }  // namespace
 
 MckdMethod::MckdMethod(const MethodSettings& settings)
     : modalities_(settings.modalities),
       options_(parse_mckd_options(settings.options)),
-      network_(std::make_shared<MckdNetwork>(
-          settings.modalities.size(), static_cast<int>(output_regions().size()), settings.width)),
-      subset_decoder_(*network_) {}
+      network_(std::make_shared<MckdNetwork>(settings.modalities.size(),
+                                             static_cast<int>(published_regions().size()),
+                                             settings.width)),
+      subset_decoder_(*network_, [](const std::vector<at::Tensor>& features,
+                                    const std::vector<SubsetMask>& subsets) {
+        return fill_with_mean(features.front(), subsets);
+      }) {}
 
 std::vector<std::string> MckdMethod::ignored_official_names() const {
   return {"multihead_attn."};  // built by the published code, never used
@@ -59,41 +46,24 @@ std::vector<ParameterGroup> MckdMethod::groups() {
   return {network, importance};
 }
 
-// Published: i = 0..79,999 with all modalities, then i = 79,999..114,999 with random subsets: the
-// second stage starts at the number of the first one's last iteration. Here run step = i, so that
-// iteration, whose rate is 4e-7 in the first stage, happens once, in the second stage.
+// Published: 80,000 iterations with all modalities of 115,000, and the meta phase in both stages.
 std::vector<Stage> MckdMethod::stages(std::int64_t steps) const {
-  using Kind = ScheduleSpec::Kind;
-  const OptimizerSpec sgd{
-      .kind = OptimizerSpec::Kind::kSgd, .learning_rate = 1e-2, .momentum = 0.99, .nesterov = true};
   const OptimizerSpec adam{.kind = OptimizerSpec::Kind::kAdam,
                            .learning_rate = 1e-2,
                            .weight_decay = options_.importance_decay};
-  const auto stage = [&](const char* name, std::int64_t first, std::int64_t end,
-                         std::int64_t horizon, const char* policy, std::int64_t period) {
-    ScheduleSpec schedule{.kind = Kind::kPoly, .power = 0.9, .first = first, .horizon = horizon};
-    if (options_.cosine) {
-      schedule.kind = Kind::kCosine;
-      schedule.horizon = steps;
-    }
-    Phase train{.name = "train", .trains = {{kNetwork, sgd, schedule}}};
-    Phase meta{.name = "meta",
-               .trains = {{kImportance, adam, {}}},
-               .on_meta_set = true,
-               .period = period,
-               .repeats = 20,
-               .batch = 1};
-    return Stage{.name = name,
-                 .steps = end - first,
-                 .subsets = {{"policy", policy}, {"granularity", "batch"}},
-                 .phases = {train, meta}};
-  };
-  const std::int64_t warm_up = std::llround(static_cast<double>(steps) * 80 / 115);
-  if (!options_.warm_up || warm_up < 2) {
-    return {stage("random", 0, steps, steps, "cardinality", 100)};
+  const std::int64_t warm_up =
+      options_.warm_up ? std::llround(static_cast<double>(steps) * 80 / 115) : 0;
+  std::vector<Stage> stages = restarted_stages(
+      {.group = kNetwork, .steps = steps, .warm_up = warm_up, .cosine = options_.cosine});
+  for (std::size_t i = 0; i < stages.size(); ++i) {
+    stages[i].phases.push_back({.name = "meta",
+                                .trains = {{kImportance, adam, {}}},
+                                .on_meta_set = true,
+                                .period = i == 0 ? 100 : 500,
+                                .repeats = 20,
+                                .batch = 1});
   }
-  return {stage("full", 0, warm_up - 1, warm_up, "full", 100),
-          stage("random", warm_up - 1, steps, steps, "cardinality", 500)};
+  return stages;
 }
 
 void MckdMethod::initialise() {
@@ -105,22 +75,22 @@ void MckdMethod::initialise() {
   invalidate_evaluation_cache();
 }
 
-MckdNetwork::Features MckdMethod::encode_batch(const at::Tensor& image,
-                                               const std::vector<SubsetMask>& subsets) const {
+SharedNetwork::Features MckdMethod::encode_batch(const at::Tensor& image,
+                                                 const std::vector<SubsetMask>& subsets) const {
   require_extent({image.size(2), image.size(3), image.size(4)}, extent_multiple(), "input");
-  MckdNetwork::Features features = network_->encode(image, subsets);
+  SharedNetwork::Features features = network_->encode(image, subsets);
   if (options_.skip_fill_mean) {
     for (at::Tensor& skip : features.skips) skip = fill_with_mean(skip, subsets);
   }
   return features;
 }
 
-at::Tensor MckdMethod::segment(const MckdNetwork::Features& features,
+at::Tensor MckdMethod::segment(const SharedNetwork::Features& features,
                                const std::vector<SubsetMask>& subsets) const {
   return network_->decode(fill_with_mean(features.bottleneck, subsets), features.skips);
 }
 
-at::Tensor MckdMethod::segment_weighted(const MckdNetwork::Features& features,
+at::Tensor MckdMethod::segment_weighted(const SharedNetwork::Features& features,
                                         const std::vector<SubsetMask>& subsets) const {
   const at::Tensor filled =
       options_.meta_fill_mean ? fill_with_mean(features.bottleneck, subsets) : features.bottleneck;
@@ -130,11 +100,11 @@ at::Tensor MckdMethod::segment_weighted(const MckdNetwork::Features& features,
 
 Loss MckdMethod::loss(const std::string& phase, const Batch& batch, const Progress&) {
   const std::vector<SubsetMask>& subsets = batch.subsets.at(0);
-  const MckdNetwork::Features features = encode_batch(batch.image, subsets);
+  const SharedNetwork::Features features = encode_batch(batch.image, subsets);
   if (phase == "meta") {
-    return segmentation_loss(segment_weighted(features, subsets), batch.label);
+    return region_loss(segment_weighted(features, subsets), batch.label);
   }
-  Loss loss = segmentation_loss(segment(features, subsets), batch.label);
+  Loss loss = region_loss(segment(features, subsets), batch.label);
   const at::Tensor ratio = importance_ratio(network_->raw_importance, options_.normalisation);
   const at::Tensor kd =
       losses::pairwise_distillation(features.bottleneck, ratio, subsets, options_.distillation);

@@ -50,12 +50,12 @@ class MckdMethod final : public Method {
 
  private:
   // Logits of the training and inference forward pass.
-  at::Tensor segment(const MckdNetwork::Features& features,
+  at::Tensor segment(const SharedNetwork::Features& features,
                      const std::vector<SubsetMask>& subsets) const;
-  at::Tensor segment_weighted(const MckdNetwork::Features& features,
+  at::Tensor segment_weighted(const SharedNetwork::Features& features,
                               const std::vector<SubsetMask>& subsets) const;
-  MckdNetwork::Features encode_batch(const at::Tensor& image,
-                                     const std::vector<SubsetMask>& subsets) const;
+  SharedNetwork::Features encode_batch(const at::Tensor& image,
+                                       const std::vector<SubsetMask>& subsets) const;
 
   data::ModalitySet modalities_;
   MckdOptions options_;

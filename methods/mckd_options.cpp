@@ -3,6 +3,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "methods/official_options.h"
 
 namespace lacuna::methods {
 
@@ -101,16 +102,7 @@ MckdOptions parse_mckd_options(const Json& resolved) {
   options.importance_decay = resolved.at("importance_weight_decay").get<double>();
   options.warm_up = resolved.at("warm_up").get<bool>();
   options.official = resolved.at("official").get<bool>();
-  if (options.official) {
-    for (const Option& option : mckd_options()) {
-      const Json published = Json::parse(option.fallback);
-      if (option.path == "official" || resolved.at(option.path) == published) continue;
-      throw_error<ConfigError>(
-          "method_options.{} is {}, but method_options.official asks for the published code, which "
-          "has {}. Remove one of the two keys.",
-          option.path, resolved.at(option.path).dump(), published.dump());
-    }
-  }
+  require_published(resolved, mckd_options());
   return options;
 }
 

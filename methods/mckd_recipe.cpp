@@ -1,38 +1,14 @@
 // How MCKD makes training samples and segmentations, and what it says about itself.
-#include "data/augmentation.h"
 #include "methods/mckd.h"
+#include "methods/shared_recipe.h"
 
 namespace lacuna::methods {
 
-// ShaSpec card, section 5, with MCKD's crop: a uniform choice among ET, TC, WT and "none" half the
-// time, so that 3/8 of the crops are centred on a class.
 data::DataRecipe MckdMethod::recipe() const {
-  data::DataRecipe recipe;
-  recipe.patch = {80, 160, 160};
-  recipe.normalisation = data::Normalisation::kCappedZScore;
-  recipe.crop.centred_probability = 3.0 / 8;
-  recipe.crop.centre_regions = {0, 1, 2};
-  recipe.crop.margin = {0, 15, 10};
-  recipe.crop.scale_probability = 0.5;
-  recipe.crop.scale = {0.9, 1.1};
-  recipe.augmentation = data::heavy_augmentation();
-  recipe.augmentation.cubic = options_.official;  // linear is close, and several times faster
-  return recipe;
+  return shared_data_recipe(/*centre_choices=*/4, /*cubic=*/options_.official);
 }
 
-InferenceRecipe MckdMethod::inference() const {
-  InferenceRecipe recipe;
-  recipe.activation = InferenceRecipe::Activation::kSigmoid;
-  recipe.blend_probabilities = true;
-  recipe.window = InferenceRecipe::Window::kUniform;
-  recipe.patch = {80, 160, 160};
-  recipe.overlap = 1.0 / 3;
-  recipe.whole_volume = true;
-  // Channels ET, WT, TC: the whole tumour first, then what lies inside it.
-  recipe.channels = {
-      {1, data::Tissue::kOedema}, {2, data::Tissue::kNecrosis}, {0, data::Tissue::kEnhancing}};
-  return recipe;
-}
+InferenceRecipe MckdMethod::inference() const { return shared_inference(); }
 
 const MethodEntry& mckd_entry() {
   static const MethodEntry entry = {

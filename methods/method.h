@@ -95,8 +95,9 @@ struct ParameterGroup {
 struct Batch {
   at::Tensor image;  // N x M x D x H x W, float, normalised; what the case lacks is 0
   at::Tensor label;  // N x D x H x W, uint8, data::Tissue values
-  std::vector<std::vector<SubsetMask>> subsets;     // [draw][sample]
-  std::vector<std::uint64_t> sample_index;          // keys for counter-based random numbers
+  std::vector<std::vector<SubsetMask>> subsets;  // [draw][sample]
+  // Keys for counter-based random numbers; empty: nothing is drawn (comparisons from outside).
+  std::vector<std::uint64_t> sample_index;
   std::vector<std::array<std::int64_t, 3>> origin;  // crop corner in the full volume, voxels
   std::map<std::string, at::Tensor> extras;         // priors that a method's data provides
 };
@@ -140,6 +141,13 @@ struct InferenceRecipe {
     data::Tissue tissue;
   };
   std::vector<Channel> channels;
+  // Applied to the whole segmentation in this order: a tissue with fewer voxels becomes another.
+  struct Relabelling {
+    data::Tissue tissue;
+    std::int64_t minimum;  // voxels
+    data::Tissue replacement;
+  };
+  std::vector<Relabelling> relabelled;
 };
 
 class Method {

@@ -17,4 +17,11 @@ at::Tensor presence(const std::vector<data::SubsetMask>& subsets, int modalities
 // ones, with gradient into each of them; the others stay bit-equal.
 at::Tensor fill_with_mean(const at::Tensor& features, const std::vector<data::SubsetMask>& subsets);
 
+// The modality of lowest index that each sample has.
+std::vector<int> first_available(const std::vector<data::SubsetMask>& subsets);
+
+// As above with the feature of donors[n], one of the modalities of sample n, in place of the mean.
+at::Tensor fill_with_donor(const at::Tensor& features, const std::vector<data::SubsetMask>& subsets,
+                           const std::vector<int>& donors);
+
 }  // namespace lacuna::methods

@@ -8,11 +8,12 @@ namespace lacuna::methods {
 
 // One line per method: declaration here, definition in the method's own source.
 const MethodEntry& mckd_entry();
+const MethodEntry& shaspec_entry();
 const MethodEntry& unet_entry();
 
 const std::vector<const MethodEntry*>& all_methods() {
   static const std::vector<const MethodEntry*> entries = [] {
-    std::vector<const MethodEntry*> list = {&mckd_entry(), &unet_entry()};
+    std::vector<const MethodEntry*> list = {&mckd_entry(), &shaspec_entry(), &unet_entry()};
     std::sort(list.begin(), list.end(),
               [](const auto* a, const auto* b) { return a->name < b->name; });
     return list;

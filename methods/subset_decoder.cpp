@@ -5,8 +5,6 @@
 #include <ATen/ATen.h>
 #include <torch/utils.h>
 
-#include "methods/missing_features.h"
-
 namespace lacuna::methods {
 namespace {
 
@@ -16,7 +14,7 @@ constexpr std::int64_t kChunkElements = std::int64_t{1} << 26;
 
 }  // namespace
 
-std::vector<at::Tensor> SubsetDecoder::shares(const MckdNetwork::Features& features) const {
+std::vector<at::Tensor> SubsetDecoder::shares(const SharedNetwork::Features& features) const {
   std::vector<at::Tensor> result;
   for (int level = 0; level < 4; ++level) {
     const auto weights = network_.decoder().shortcut_weights(level);
@@ -50,7 +48,7 @@ std::vector<at::Tensor> SubsetDecoder::encode(const at::Tensor& image) {
     absent_ = shares(zero);
     absent_shape_ = shape;
   }
-  const MckdNetwork::Features features = encode_rows(image);
+  const SharedNetwork::Features features = encode_rows(image);
   std::vector<at::Tensor> result{features.bottleneck};
   const auto present = shares(features);
   result.insert(result.end(), present.begin(), present.end());
@@ -70,7 +68,7 @@ at::Tensor SubsetDecoder::decode_chunk(const std::vector<at::Tensor>& features,
   };
   at::Tensor x = stacked([&](data::SubsetMask subset) {
     const std::vector<data::SubsetMask> each(samples, subset);
-    return fill_with_mean(bottleneck, each).flatten(1, 2);
+    return fill_(features, each).flatten(1, 2);
   });
   for (int level = 3; level >= 0; --level) {
     const at::Tensor sum = stacked([&](data::SubsetMask subset) {

@@ -20,4 +20,24 @@ void initialise_fan_out(torch::nn::Module& module) {
   }
 }
 
+void initialise_fan_in(torch::nn::Module& module) {
+  torch::NoGradGuard no_grad;
+  for (const auto& each : module.modules()) {
+    auto own = each->named_parameters(/*recurse=*/false);
+    const at::Tensor* weight = own.find("weight");
+    const bool norm = weight != nullptr && weight->dim() < 2;
+    const double bound =
+        weight == nullptr || norm
+            ? 0
+            : 1 / std::sqrt(static_cast<double>(weight->numel() / weight->size(0)));
+    for (auto& item : own) {
+      if (norm || (item.key() != "weight" && item.key() != "bias")) {
+        item.value().fill_(norm && item.key() == "weight" ? 1 : 0);
+      } else {
+        item.value().uniform_(-bound, bound);
+      }
+    }
+  }
+}
+
 }  // namespace lacuna::models

@@ -1,4 +1,5 @@
-// Random weights as the published ShaSpec and MCKD code draws them.
+// Random weights as published code draws them. From torch's default generator, in the order of the
+// parameters.
 #pragma once
 
 #include <torch/nn/module.h>
@@ -7,8 +8,13 @@ namespace lacuna::models {
 
 // Every weight of a convolution or transposed convolution (5 dimensions) under `module`:
 // N(0, 2 / fan_out) with fan_out = weight.size(0) * kernel voxels, which for a transposed
-// convolution counts its INPUT channels, as published. Norms: scale 1, shift 0. Draws from torch's
-// default generator, in the order of the parameters.
+// convolution counts its INPUT channels, as published (ShaSpec, MCKD). Norms: scale 1, shift 0.
 void initialise_fan_out(torch::nn::Module& module);
+
+// PyTorch's defaults: weights of two dimensions or more and the biases beside them
+// U(-1/sqrt(fan_in), 1/sqrt(fan_in)) with fan_in = weight[0].numel(), which for a transposed
+// convolution counts its OUTPUT channels; norms: scale 1, shift 0. A parameter that is neither
+// `weight` nor `bias` (a position embedding) becomes 0.
+void initialise_fan_in(torch::nn::Module& module);
 
 }  // namespace lacuna::models

@@ -17,14 +17,23 @@ ResidualEncoder::ResidualEncoder(std::int64_t in, double width) {
 }
 
 EncoderOutput ResidualEncoder::forward(const at::Tensor& x) const {
+  EncoderOutput out = reduce(x);
+  out.bottleneck = pool(out.reduced, out.global_mean);
+  return out;
+}
+
+EncoderOutput ResidualEncoder::reduce(const at::Tensor& x) const {
   auto levels = backbone_->forward(x);
   EncoderOutput out;
   for (std::size_t i = 0; i < out.skips.size(); ++i) out.skips[i] = std::move(levels[i]);
   out.deepest = std::move(levels[4]);
   out.reduced = reduce_->forward(out.deepest);
   out.global_mean = out.reduced.mean({2, 3, 4}, /*keepdim=*/true);
-  out.bottleneck = aspp_->forward(out.reduced, out.global_mean);
   return out;
+}
+
+at::Tensor ResidualEncoder::pool(const at::Tensor& reduced, const at::Tensor& global_mean) const {
+  return aspp_->forward(reduced, global_mean);
 }
 
 }  // namespace lacuna::models

@@ -29,6 +29,11 @@ class ResidualEncoder : public torch::nn::Module {
 
   EncoderOutput forward(const at::Tensor& x) const;
 
+  // The same in two steps: everything but the bottleneck, then the bottleneck from `reduced` and
+  // `global_mean` (or some rows of both).
+  EncoderOutput reduce(const at::Tensor& x) const;
+  at::Tensor pool(const at::Tensor& reduced, const at::Tensor& global_mean) const;
+
  private:
   std::shared_ptr<ConvNorm> reduce_;
   std::shared_ptr<Aspp> aspp_;

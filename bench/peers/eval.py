@@ -1,4 +1,4 @@
-"""Times the usual evaluation of MCKD or the U-Net in PyTorch eager: one forward pass per subset and
+"""Times the usual evaluation of a network of networks.py in PyTorch eager: one forward pass per subset and
 window. Prints the fields of `lacuna bench eval --json`."""
 import argparse
 import json
@@ -22,17 +22,21 @@ def subsets():
 
 
 def forward(method, model, window, subset):
-    """Missing channels are zero; MCKD's missing bottlenecks are the mean of the available ones."""
+    """Missing channels are zero; missing bottlenecks are the mean of the available (shared) ones."""
     image = torch.zeros_like(window)
     image[:, list(subset)] = window[:, list(subset)]
     if method == "unet":
         return model(image)
     n, m = image.shape[:2]
-    features, skips = model.encoder(image.reshape(n * m, 1, *image.shape[2:]))
+    features, skips, _ = model.encoder(image.reshape(n * m, 1, *image.shape[2:]))
     features = features.reshape(n, m, *features.shape[1:])
     filled = features.clone()
     missing = [i for i in range(m) if i not in subset]
     filled[:, missing] = features[:, list(subset)].mean(1, keepdim=True)
+    if method == "shaspec":
+        for i in subset:
+            private = model.private[i](image[:, i:i + 1])[0]
+            filled[:, i] += model.compose(torch.cat((features[:, i], private), 1))
     return model.decoder(filled.flatten(1, 2), [s.reshape(n, -1, *s.shape[2:]) for s in skips])
 
 
@@ -58,7 +62,7 @@ def segment(method, model, volume, patch, subset):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--method", default="mckd", choices=("mckd", "unet"))
+    parser.add_argument("--method", default="mckd", choices=sorted(networks.KINDS))
     parser.add_argument("--width", type=float, default=0.25)
     parser.add_argument("--patch", type=int, nargs=3, default=(64, 64, 64))
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
@@ -68,7 +72,7 @@ def main():
 
     torch.set_num_threads(options.threads)
     torch.manual_seed(1)
-    model = (networks.Mckd if options.method == "mckd" else networks.UNet)(width=options.width)
+    model = networks.KINDS[options.method](width=options.width)
     model.eval()
     depth, height, width = options.patch
     volume = torch.randn(1, MODALITIES, depth + depth // 2, height, width)

@@ -1,4 +1,4 @@
-"""MCKD's network and the plain U-Net in PyTorch, written the way a researcher writes them: modules,
+"""The networks of MCKD and ShaSpec and the plain U-Net in PyTorch, written the way a researcher writes them: modules,
 autograd and nothing else. From the method card; parameter counts equal the published ones."""
 import torch
 from torch import nn
@@ -100,9 +100,10 @@ class Encoder(nn.Module):
             levels.append(x)
         x = self.act(self.reduce(x))
         parts = [self.act(branch(x)) for branch in self.branches]
-        pooled = self.act(self.pooled(x.mean(dim=(2, 3, 4), keepdim=True)))
+        mean = x.mean(dim=(2, 3, 4), keepdim=True)
+        pooled = self.act(self.pooled(mean))
         parts.append(F.interpolate(pooled, size=x.shape[2:], mode="trilinear", align_corners=True))
-        return self.act(self.cat(torch.cat(parts, 1))), levels[:4]
+        return self.act(self.cat(torch.cat(parts, 1))), levels[:4], mean
 
 
 class Decoder(nn.Module):
@@ -124,21 +125,25 @@ class Decoder(nn.Module):
                              align_corners=False)
 
 
+def initialise_fan_out(network):
+    for module in network.modules():
+        if isinstance(module, (nn.Conv3d, nn.ConvTranspose3d)):
+            fan_out = module.weight.shape[0] * module.weight[0, 0].numel()
+            nn.init.normal_(module.weight, 0, (2 / fan_out) ** 0.5)
+
+
 class Mckd(nn.Module):
     def __init__(self, modalities=4, outputs=3, width=1.0):
         super().__init__()
         self.encoder = Encoder(width)
         self.decoder = Decoder(modalities, self.encoder.features, self.encoder.skips, outputs, width)
         self.importance = nn.Parameter(torch.rand(modalities))
-        for module in self.modules():
-            if isinstance(module, (nn.Conv3d, nn.ConvTranspose3d)):
-                fan_out = module.weight.shape[0] * module.weight[0, 0].numel()
-                nn.init.normal_(module.weight, 0, (2 / fan_out) ** 0.5)
+        initialise_fan_out(self)
 
     def forward(self, image):
         """All modalities present. Logits, and the bottleneck features N x M x C x D x H x W."""
         n, m = image.shape[:2]
-        features, skips = self.encoder(image.reshape(n * m, 1, *image.shape[2:]))
+        features, skips, _ = self.encoder(image.reshape(n * m, 1, *image.shape[2:]))
         logits = self.decoder(features.reshape(n, -1, *features.shape[2:]),
                               [s.reshape(n, -1, *s.shape[2:]) for s in skips])
         return logits, features.reshape(n, m, *features.shape[1:])
@@ -152,6 +157,38 @@ class Mckd(nn.Module):
                     ratio = weights[i] / weights[j]
                     loss = loss + ratio * F.l1_loss(features[:, j], features[:, i].detach())
         return loss
+
+
+class ShaSpec(nn.Module):
+    def __init__(self, modalities=4, outputs=3, width=1.0):
+        super().__init__()
+        self.encoder = Encoder(width)
+        self.decoder = Decoder(modalities, self.encoder.features, self.encoder.skips, outputs, width)
+        self.private = nn.ModuleList(Encoder(width) for _ in range(modalities))
+        initialise_fan_out(self)
+        c = self.encoder.features
+        self.compose = WSConv3d(2 * c, c, 3, padding=1)
+        self.classifier = nn.Linear(c, modalities)
+
+    def forward(self, image):
+        """All modalities present. Logits, shared features N x M x C x D x H x W, and what the
+        classifier says of the private ones, N x M x M."""
+        n, m = image.shape[:2]
+        shared, skips, _ = self.encoder(image.reshape(n * m, 1, *image.shape[2:]))
+        own = [encoder(image[:, i:i + 1]) for i, encoder in enumerate(self.private)]
+        private = torch.stack([features for features, _, _ in own], 1).flatten(0, 1)
+        domains = self.classifier(torch.stack([mean.flatten(1) for _, _, mean in own], 1))
+        fused = shared + self.compose(torch.cat((shared, private), 1))
+        logits = self.decoder(fused.reshape(n, -1, *fused.shape[2:]),
+                              [s.reshape(n, -1, *s.shape[2:]) for s in skips])
+        return logits, shared.reshape(n, m, *shared.shape[1:]), domains
+
+    @staticmethod
+    def helper_losses(shared, domains):
+        n, m = domains.shape[:2]
+        ring = sum(F.l1_loss(shared[:, i], shared[:, (i + 1) % m]) for i in range(m))
+        classes = torch.arange(m).repeat(n)
+        return 0.1 * ring + 0.02 * F.cross_entropy(domains.flatten(0, 1), classes)
 
 
 class UNet(nn.Module):
@@ -183,6 +220,9 @@ class UNet(nn.Module):
         return self.head(x)
 
 
+KINDS = {"mckd": Mckd, "shaspec": ShaSpec, "unet": UNet}
+
+
 def dice_loss(logits, target):
     p, t = torch.sigmoid(logits).flatten(2), target.flatten(2)
     return 1 - (2 * (p * t).sum(2) / (p.sum(2) + t.sum(2) + 1)).mean()
@@ -199,5 +239,9 @@ def loss_of(name, model, image, label):
         logits, features = model(image)
         bce = 3 * F.binary_cross_entropy_with_logits(logits, target)
         return dice_loss(logits, target) + bce + 0.1 * model.distillation(features)
+    if name == "shaspec":
+        logits, shared, domains = model(image)
+        bce = 3 * F.binary_cross_entropy_with_logits(logits, target)
+        return dice_loss(logits, target) + bce + model.helper_losses(shared, domains)
     logits = model(image)
     return dice_loss(logits, target) + F.binary_cross_entropy_with_logits(logits, target)

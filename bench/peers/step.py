@@ -1,4 +1,4 @@
-"""Times a training step of MCKD or the U-Net in PyTorch eager: forward, loss, backward, SGD with
+"""Times a training step of a network of networks.py in PyTorch eager: forward, loss, backward, SGD with
 Nesterov momentum. Prints the fields of `lacuna bench step --json`."""
 import argparse
 import json
@@ -18,7 +18,7 @@ def memory(key):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--method", default="mckd", choices=("mckd", "unet"))
+    parser.add_argument("--method", default="mckd", choices=sorted(networks.KINDS))
     parser.add_argument("--width", type=float, default=0.25)
     parser.add_argument("--patch", default="64,64,64")
     parser.add_argument("--batch", type=int, default=1)
@@ -33,8 +33,7 @@ def main():
     torch.manual_seed(1)
     torch.ones(8).sum()
     before = memory("VmRSS")
-    kind = networks.Mckd if options.method == "mckd" else networks.UNet
-    model = kind(width=options.width)
+    model = networks.KINDS[options.method](width=options.width)
     image = torch.randn(options.batch, 4, *options.patch)
     label = torch.randint(0, 4, (options.batch, *options.patch), dtype=torch.uint8)
     if options.layout == "channels_last":

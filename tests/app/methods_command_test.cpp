@@ -14,7 +14,7 @@ TEST(MethodsCommand, ListsEveryMethod) {
   ASSERT_EQ(result.code, 0) << result.err;
   std::vector<std::string> names;
   for (const Json& method : Json::parse(result.out)) names.push_back(method["name"]);
-  EXPECT_THAT(names, ::testing::IsSupersetOf({"mckd", "unet"}));
+  EXPECT_THAT(names, ::testing::IsSupersetOf({"mckd", "shaspec", "unet"}));
   EXPECT_THAT(run_program("methods").out, HasSubstr("mckd"));
 }
 
@@ -35,6 +35,22 @@ TEST(MethodsCommand, DescribesOneInFull) {
   const std::string text = run_program("methods mckd").out;
   for (const char* part : {"35127872", "ET, WT, TC", "method_options.alpha", "every 500 steps"}) {
     EXPECT_THAT(text, HasSubstr(part));
+  }
+}
+
+TEST(MethodsCommand, DescribesTheStagesAndPartsOfShaSpec) {
+  const auto result = run_program("methods shaspec --json");
+  ASSERT_EQ(result.code, 0) << result.err;
+  const Json json = Json::parse(result.out);
+  for (const char* part : {"shared_enc", "flair_enc", "t1_enc", "t1ce_enc", "t2_enc"}) {
+    EXPECT_EQ(json["parameters"][part], 35127872) << part;
+  }
+  EXPECT_EQ(json["parameters"]["total"], 187708132);
+  EXPECT_EQ(json["stages"][0]["steps"], 79999);
+  EXPECT_EQ(json["stages"][1]["subsets"]["policy"], "cardinality");
+  EXPECT_THAT(json["source"].get<std::string>(), HasSubstr("2307.14126"));
+  for (const char* known : {"K-means", "per sample", "multihead_attn"}) {
+    EXPECT_THAT(json["deviations"].get<std::string>(), HasSubstr(known));
   }
 }
 

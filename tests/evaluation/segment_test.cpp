@@ -1,5 +1,7 @@
 #include "evaluation/segment.h"
 
+#include <algorithm>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -52,6 +54,24 @@ TEST(SegmentSubsets, EqualsTheWholeVolumeForAVoxelwiseNetwork) {
         }
       }
     }
+  }
+}
+
+// Tissue is counted in the whole segmentation, whatever the windows.
+TEST(SegmentSubsets, RelabelsWhatIsTooSmallInTheWholeVolume) {
+  auto recipe = small_recipe();
+  const auto image = random_image({9, 8, 8});
+  FakeMethod plain(voxelwise, recipe);
+  const auto labels = segment_subsets(plain, image, {0b11})[0];
+  const auto enhancing = std::count(labels.begin(), labels.end(), 3);
+  ASSERT_GT(enhancing, 0);
+  auto expected = labels;
+  std::replace(expected.begin(), expected.end(), std::uint8_t{3}, std::uint8_t{1});
+  for (const bool enough : {true, false}) {
+    recipe.relabelled = {
+        {data::Tissue::kEnhancing, enough ? enhancing : enhancing + 1, data::Tissue::kNecrosis}};
+    FakeMethod method(voxelwise, recipe);
+    EXPECT_EQ(segment_subsets(method, image, {0b11})[0], enough ? labels : expected);
   }
 }
 

@@ -1,5 +1,6 @@
 #include "evaluation/sliding_window.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include <gtest/gtest.h>
@@ -17,6 +18,21 @@ using Starts = std::vector<std::int64_t>;
 TEST(WindowStarts, TileAsThePublishedCodeDoes) {
   EXPECT_EQ(window_starts(155, 80, 1.0 / 3), (Starts{0, 54, 75}));
   EXPECT_EQ(window_starts(240, 160, 1.0 / 3), (Starts{0, 80}));
+  // ShaSpec card, check 10: 12 tiles, which all meet at depths 75 to 79, rows and columns 80 to
+  // 159.
+  const auto tiles_at = [](std::int64_t voxel, std::int64_t extent, std::int64_t patch) {
+    const auto starts = window_starts(extent, patch, 1.0 / 3);
+    return std::count_if(starts.begin(), starts.end(), [&](std::int64_t start) {
+      return start <= voxel && voxel < start + patch;
+    });
+  };
+  for (std::int64_t d = 0; d < 155; ++d) {
+    EXPECT_EQ(tiles_at(d, 155, 80) == 3, d >= 75 && d < 80) << d;
+    EXPECT_GE(tiles_at(d, 155, 80), 1);
+  }
+  for (std::int64_t h = 0; h < 240; ++h) {
+    EXPECT_EQ(tiles_at(h, 240, 160), h >= 80 && h < 160 ? 2 : 1) << h;
+  }
 }
 
 TEST(WindowStarts, CoverEveryVoxelAndEndAtTheBorder) {
@@ -60,6 +76,19 @@ TEST(ComposeLabels, LetsLaterChannelsWriteOverEarlierOnes) {
   recipe.blend_probabilities = false;  // raw outputs: positive means more than one half
   const auto raw = compose_labels(recipe, values - 0.5);
   EXPECT_TRUE(raw.equal(labels));
+}
+
+TEST(Relabel, ATissueBelowItsMinimumBecomesAnother) {
+  InferenceRecipe recipe;
+  std::vector<std::uint8_t> labels{0, 3, 2, 3, 1};
+  relabel(recipe, labels);
+  EXPECT_EQ(labels, (std::vector<std::uint8_t>{0, 3, 2, 3, 1}));
+  recipe.relabelled = {{data::Tissue::kEnhancing, 2, data::Tissue::kNecrosis}};
+  relabel(recipe, labels);  // two voxels are enough
+  EXPECT_EQ(labels, (std::vector<std::uint8_t>{0, 3, 2, 3, 1}));
+  recipe.relabelled = {{data::Tissue::kEnhancing, 3, data::Tissue::kNecrosis}};
+  relabel(recipe, labels);
+  EXPECT_EQ(labels, (std::vector<std::uint8_t>{0, 1, 2, 1, 1}));
 }
 
 TEST(ComposeLabels, TakesTheLargestSoftmaxChannel) {

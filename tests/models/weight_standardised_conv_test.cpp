@@ -35,5 +35,18 @@ TEST(WeightStandardisedConv, MapsOnesToZeroWithoutNeighbours) {
   EXPECT_LT(conv.forward(torch::ones({1, 6, 2, 2, 2})).abs().max().item<double>(), 1e-5);
 }
 
+// ShaSpec card, check 4: a dilation that leaves only the centre tap on the map. The others act
+// through the statistics alone.
+TEST(WeightStandardisedConv, AWideDilationOnASmallMapIsItsCentreTap) {
+  torch::manual_seed(3);
+  WeightStandardisedConv conv({.in = 3, .out = 4, .kernel = 3, .padding = 8, .dilation = 8});
+  const torch::NoGradGuard no_grad;
+  conv.weight.normal_();
+  const auto x = torch::randn({1, 3, 5, 5, 5});
+  const auto centre = conv.standard_weight().select(4, 1).select(3, 1).select(2, 1);
+  const auto expected = torch::einsum("oi,nidhw->nodhw", {centre, x});
+  EXPECT_LT((conv.forward(x) - expected).abs().max().item<double>(), 1e-5);
+}
+
 }  // namespace
 }  // namespace lacuna::models

@@ -1,0 +1,40 @@
+#include "methods/image_rows.h"
+
+#include <ATen/ATen.h>
+
+namespace lacuna::methods {
+
+ImageRows::ImageRows(const at::Tensor& image, const std::vector<data::SubsetMask>& subsets)
+    : samples_(image.size(0)), modalities_(image.size(1)) {
+  std::vector<std::int64_t> present, source(samples_ * modalities_, -1);
+  for (std::int64_t row = 0; row < samples_ * modalities_; ++row) {
+    if (!data::contains(subsets[row / modalities_], static_cast<int>(row % modalities_))) continue;
+    source[row] = static_cast<std::int64_t>(present.size());
+    present.push_back(row);
+  }
+  present_ = static_cast<std::int64_t>(present.size());
+  images_ = image.reshape({samples_ * modalities_, 1, image.size(2), image.size(3), image.size(4)});
+  if (complete()) return;
+  for (std::int64_t& each : source) {
+    if (each < 0) each = present_;
+  }
+  source_ = at::tensor(source, at::kLong).to(image.device());
+  destination_ = at::tensor(present, at::kLong).to(image.device());
+  const at::Tensor zero = at::zeros_like(images_.narrow(0, 0, 1));
+  images_ = at::cat({images_.index_select(0, destination_), zero});
+}
+
+at::Tensor ImageRows::by_sample(const at::Tensor& encoded) const {
+  const at::Tensor all = complete() ? encoded : encoded.index_select(0, source_);
+  return all.unflatten(0, {samples_, modalities_});
+}
+
+at::Tensor ImageRows::present_by_sample(const at::Tensor& encoded) const {
+  if (complete()) return by_sample(encoded);
+  std::vector<std::int64_t> shape = encoded.sizes().vec();
+  shape[0] = samples_ * modalities_;
+  const at::Tensor zeros = at::zeros(shape, encoded.options());
+  return zeros.index_copy(0, destination_, encoded).unflatten(0, {samples_, modalities_});
+}
+
+}  // namespace lacuna::methods

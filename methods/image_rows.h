@@ -1,0 +1,39 @@
+// The images of a batch as rows of one channel, for an encoder that takes one modality at a time:
+// the images that are there, then one zero image that stands for all missing ones, since they are
+// alike.
+//
+// Row r = sample n, modality m of an N x M batch: r = n * M + m. Immutable; not thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "data/modality.h"
+
+namespace lacuna::methods {
+
+class ImageRows {
+ public:
+  // image: N x M x D x H x W; what subsets[n] lacks counts as 0 whatever the image holds.
+  ImageRows(const at::Tensor& image, const std::vector<data::SubsetMask>& subsets);
+
+  // R x 1 x D x H x W: present() images, and the zero image if any is missing.
+  const at::Tensor& images() const { return images_; }
+  std::int64_t present() const { return present_; }
+  bool complete() const { return present_ == samples_ * modalities_; }
+
+  // encoded: R x ... -> N x M x ..., with gradient from every place into its row.
+  at::Tensor by_sample(const at::Tensor& encoded) const;
+  // The same from the present rows alone (present() x ...): 0 where an image is missing.
+  at::Tensor present_by_sample(const at::Tensor& encoded) const;
+
+ private:
+  std::int64_t samples_, modalities_, present_ = 0;
+  at::Tensor images_;
+  at::Tensor source_;       // N * M: row of each place; undefined when complete
+  at::Tensor destination_;  // present(): place of each row; undefined when complete
+};
+
+}  // namespace lacuna::methods

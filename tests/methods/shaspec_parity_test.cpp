@@ -1,0 +1,156 @@
+// ShaSpec against the published code: outputs, intermediates, losses and gradient norms for weights
+// and inputs that a formula makes (tests/parity/README.md).
+#include <map>
+#include <memory>
+#include <string>
+
+#include <gtest/gtest.h>
+#include <torch/types.h>
+#include <torch/utils.h>
+
+#include "methods/missing_features.h"
+#include "methods/shaspec.h"
+#include "tests/methods/parity.h"
+
+namespace lacuna::methods {
+namespace {
+
+const ParityVectors& vectors() {
+  static const ParityVectors made("shaspec");
+  return made;
+}
+
+// One network for all tests, since 188 million weights take seconds to fill. They are float values,
+// so changing the type back and forth loses nothing.
+ShaSpecMethod& method(at::ScalarType type) {
+  static const std::unique_ptr<ShaSpecMethod> made = [] {
+    MethodSettings settings;
+    settings.options = Schema(shaspec_options()).resolve({{"official", true}}, "test");
+    auto filled = std::make_unique<ShaSpecMethod>(settings);
+    fill_weights(*filled, 1);
+    return filled;
+  }();
+  for (auto& parameter : made->module().parameters()) parameter.mutable_grad() = at::Tensor();
+  made->module().to(type);
+  return *made;
+}
+
+void expect_found(const at::Tensor& found, const Json& about) {
+  SCOPED_TRACE(about["what"].get<std::string>());
+  EXPECT_EQ(found.sizes().vec(), about["shape"].get<std::vector<std::int64_t>>());
+  expect_moments(found, about, 1e-9);
+  if (about.contains("tensor")) {
+    EXPECT_LT(vectors().sample_error(found, about), 1e-6);
+  }
+}
+
+TEST(ShaSpecParity, WeightsAreThoseOfTheFillFormula) {
+  expect_filled_weights(method(at::kDouble), vectors());
+}
+
+// The forward pass step by step: encoders, fusion, filling, decoder.
+void expect_every_step(const std::string& name) {
+  const Json& example = vectors().named(name);
+  const torch::NoGradGuard no_grad;
+  ShaSpecNetwork& network = method(at::kDouble).network();
+  const at::Tensor image = vectors().input(example, at::kDouble);
+  const std::vector<SubsetMask> subsets{subset_of(example)};
+  const auto shared = network.encode(image, subsets);
+  const auto own = network.encode_private(image, subsets, /*classify_missing=*/true);
+  const at::Tensor fused = network.fuse(shared.bottleneck, own.bottleneck);
+  const std::vector<int> donors = first_available(subsets);
+  const at::Tensor slots = fill_slots(shared.bottleneck, fused, subsets, &donors);
+  std::map<std::string, at::Tensor> found = {{"domain_logits", own.domains[0]},
+                                             {"private_f_FLAIR", own.bottleneck.select(1, 0)},
+                                             {"fused_FLAIR", fused.select(1, 0)},
+                                             {"fused_bottleneck", slots.flatten(1, 2)}};
+  at::Tensor x = slots.flatten(1, 2);
+  for (int level = 3; level >= 0; --level) {
+    const at::Tensor skip = shared.skips[static_cast<std::size_t>(level)].flatten(1, 2);
+    x = network.decoder().stage(level, x, network.decoder().shortcut(level, skip));
+    found["decoder_stage" + std::to_string(level)] = x;
+  }
+  found["logits"] = network.decoder().classify(x);
+  if (name == "all") {
+    const at::Tensor image_flair = image.narrow(1, 0, 1);
+    const models::EncoderOutput flair = network.encoder().forward(image_flair);
+    for (std::size_t i = 0; i < 4; ++i) {
+      found["shared_L" + std::to_string(i) + "_FLAIR"] = flair.skips[i];
+    }
+    found["shared_L4_FLAIR"] = flair.deepest;
+    found["shared_R_FLAIR"] = flair.reduced;
+    found["shared_f_FLAIR"] = flair.bottleneck;
+    found["private_g_FLAIR"] = network.private_encoder(0).reduce(image_flair).global_mean;
+  }
+  for (const char* kind : {"outputs", "intermediates"}) {
+    for (const Json& about : example[kind]) {
+      const auto what = about["what"].get<std::string>();
+      ASSERT_TRUE(found.contains(what)) << what;
+      expect_found(found[what], about);
+    }
+  }
+}
+
+TEST(ShaSpecParity, EveryStepAgreesWithAllModalities) { expect_every_step("all"); }
+TEST(ShaSpecParity, EveryStepAgreesWithOneModality) { expect_every_step("FLAIR"); }
+
+TEST(ShaSpecParity, OutputsOfSubsetsAgreeInDouble) {
+  const torch::NoGradGuard no_grad;
+  for (const char* name : {"T1c+T2", "T1"}) {
+    const Json& example = vectors().named(name);
+    expect_found(
+        method(at::kDouble).forward(vectors().input(example, at::kDouble), subset_of(example)),
+        example["outputs"][0]);
+  }
+}
+
+TEST(ShaSpecParity, OutputsOfSubsetsAgreeInFloat) {
+  const torch::NoGradGuard no_grad;
+  for (const char* name : {"all", "FLAIR", "T1c+T2", "T1"}) {
+    const Json& example = vectors().named(name);
+    const at::Tensor output =
+        method(at::kFloat).forward(vectors().input(example, at::kFloat), subset_of(example));
+    EXPECT_LT(vectors().sample_error(output, example["outputs"][0]), float_tolerance(example))
+        << name;
+  }
+}
+
+class ShaSpecParityTrain : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(ShaSpecParityTrain, LossesAndGradientsAgreeInDouble) {
+  const Json& example = vectors().named(GetParam());
+  const Comparison result = compare_phase(method(at::kDouble), "train",
+                                          parity_batch(vectors(), example, at::kDouble), {});
+  expect_found(result.output, example["outputs"][0]);
+  expect_losses(result, example, 1e-9);
+  expect_gradients(result, example, 1e-9, 1e-9);
+}
+
+INSTANTIATE_TEST_SUITE_P(Cases, ShaSpecParityTrain, ::testing::Values("train/T1c+T2", "train/all"));
+
+TEST(ShaSpecParity, LossesOfABatchOfTwoAgreeInDouble) {
+  const torch::NoGradGuard no_grad;
+  const Json& example = vectors().named("train_batch2/T1c+T2");
+  const Loss loss =
+      method(at::kDouble).loss("train", parity_batch(vectors(), example, at::kDouble), {});
+  expect_found(loss.output, example["outputs"][0]);
+  Comparison result;
+  for (const auto& [name, value] : loss.parts) {
+    result.losses.emplace_back(name, value.item<double>());
+  }
+  result.losses.emplace_back("total", loss.total.item<double>());
+  expect_losses(result, example, 1e-9);
+}
+
+TEST(ShaSpecParity, LossesAndGradientsAgreeInFloat) {
+  const Json& example = vectors().named("train/T1c+T2");
+  const Comparison result =
+      compare_phase(method(at::kFloat), "train", parity_batch(vectors(), example, at::kFloat), {});
+  expect_losses(result, example, 1e-3);
+  // Instance norm amplifies the rounding of constant feature maps about 300 times (README), so the
+  // small norms of the first layers are compared on the scale of the largest one.
+  expect_gradients(result, example, 2e-2, 2e-3 * largest_gradient(result));
+}
+
+}  // namespace
+}  // namespace lacuna::methods

@@ -1,0 +1,401 @@
+// The checks of the ShaSpec card, section 10, on a narrow network where the width does not matter.
+// Elsewhere: 2 to 4 in tests/kernels and tests/models, 7 (Dice and cross entropy) in tests/losses,
+// 9 and 12 in tests/data, 10 and 11 in tests/evaluation. The published code's numbers:
+// shaspec_parity_test.cpp.
+#include "methods/shaspec.h"
+
+#include <cmath>
+#include <map>
+#include <memory>
+#include <set>
+
+#include <gtest/gtest.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
+#include <torch/utils.h>
+
+#include "base/error.h"
+#include "base/temporary_directory.h"
+#include "methods/comparison.h"
+#include "methods/missing_features.h"
+#include "methods/tensor_exchange.h"
+
+namespace lacuna::methods {
+namespace {
+
+constexpr SubsetMask kAll = 0b1111, kFlairT1c = 0b0101, kT1c = 0b0100;
+
+MethodSettings settings_of(const Json& options, double width) {
+  MethodSettings settings;
+  settings.width = width;
+  settings.options =
+      Schema(shaspec_options()).resolve(options.is_null() ? Json::object() : options, "test");
+  return settings;
+}
+
+std::unique_ptr<ShaSpecMethod> make(const Json& options = Json::object(), double width = 0.0625) {
+  auto method = std::make_unique<ShaSpecMethod>(settings_of(options, width));
+  torch::manual_seed(1);
+  method->initialise();
+  return method;
+}
+
+Batch random_batch(SubsetMask subset, std::int64_t samples = 1) {
+  Batch batch;
+  torch::manual_seed(2);
+  batch.image = torch::randn({samples, 4, 32, 64, 64});
+  batch.label = torch::randint(0, 4, {samples, 32, 64, 64}, at::kByte);
+  batch.subsets = {std::vector<SubsetMask>(static_cast<std::size_t>(samples), subset)};
+  return batch;
+}
+
+double part(const Loss& loss, const std::string& name) {
+  for (const auto& [key, value] : loss.parts) {
+    if (key == name) return value.item<double>();
+  }
+  throw std::runtime_error("no part " + name);
+}
+
+std::int64_t count(const torch::nn::Module& module) {
+  std::int64_t total = 0;
+  for (const auto& parameter : module.parameters()) total += parameter.numel();
+  return total;
+}
+
+// One value per modality, N = 1.
+at::Tensor slots(std::initializer_list<double> values) {
+  return torch::tensor(std::vector<double>(values), at::kDouble).view({1, -1, 1, 1, 1, 1});
+}
+
+// Check 1.
+TEST(ShaSpecCard, HasThePublishedNumberOfParameters) {
+  ShaSpecMethod method(settings_of({}, 1.0));
+  ShaSpecNetwork& network = method.network();
+  EXPECT_EQ(count(network.encoder()), 35127872);
+  EXPECT_EQ(count(network.decoder()), 8528800);
+  for (int m = 0; m < 4; ++m) EXPECT_EQ(count(network.private_encoder(m)), 35127872);
+  std::map<std::string, std::int64_t> parts;
+  for (const auto& item : network.named_parameters()) {
+    parts[item.key().substr(0, item.key().find('.'))] += item.value().numel();
+  }
+  EXPECT_EQ(parts["compos_layer"], 3538944);
+  EXPECT_EQ(parts["dom_classifier"], 1028);
+  EXPECT_EQ(count(network), 187708132);
+  EXPECT_EQ(network.parameters().size(), 944u);
+  EXPECT_EQ(network.buffers().size(), 0u);
+  ASSERT_EQ(method.groups().size(), 1u);
+  EXPECT_EQ(method.groups()[0].parameters.size(), 944u);
+}
+
+// Check 1, shapes: an eighth of the channels at the card's crop.
+TEST(ShaSpecCard, HasTheShapesOfThePublishedCrop) {
+  const auto method = make({}, 0.125);
+  const torch::NoGradGuard no_grad;
+  const auto image = torch::randn({1, 4, 80, 160, 160});
+  const auto features = method->network().encode(image, {kT1c});
+  EXPECT_EQ(features.bottleneck.sizes(), (at::IntArrayRef{1, 4, 32, 5, 5, 5}));
+  EXPECT_EQ(features.skips[0].sizes(), (at::IntArrayRef{1, 4, 8, 80, 80, 80}));
+  EXPECT_EQ(features.skips[1].sizes(), (at::IntArrayRef{1, 4, 32, 40, 40, 40}));
+  EXPECT_EQ(features.skips[2].sizes(), (at::IntArrayRef{1, 4, 64, 20, 20, 20}));
+  EXPECT_EQ(features.skips[3].sizes(), (at::IntArrayRef{1, 4, 128, 10, 10, 10}));
+  const auto logits = method->network().decode(features.bottleneck, features.skips);
+  EXPECT_EQ(logits.sizes(), (at::IntArrayRef{1, 3, 80, 160, 160}));
+}
+
+// Section 2.5: what is drawn how.
+TEST(ShaSpecCard, FreshWeightsHaveThePublishedDeviations) {
+  const auto method = make({}, 0.25);
+  const auto named = method->module().named_parameters();
+  const auto bound = [&](const char* name) { return named[name].abs().max().item<double>(); };
+  EXPECT_NEAR(bound("compos_layer.conv.weight"), 1 / std::sqrt(128 * 27.0), 1e-4);
+  EXPECT_NEAR(bound("dom_classifier.weight"), 1 / std::sqrt(64.0), 2e-2);
+  const auto stem = named["t1ce_enc.backbone.conv1.weight"];
+  EXPECT_NEAR(stem.std().item<double>(), std::sqrt(2.0 / (16 * 343)), 1e-3);
+  EXPECT_FALSE(torch::equal(stem, named["t2_enc.backbone.conv1.weight"]));
+}
+
+// Check 5, first sentence; levels of the encoder: tests/models.
+TEST(ShaSpecCard, AZeroImageHasNoFeaturesBeforeTraining) {
+  const auto method = make();
+  const torch::NoGradGuard no_grad;
+  const auto image = torch::zeros({1, 4, 32, 64, 64});
+  const auto shared = method->network().encode(image, {kAll});
+  for (const auto& skip : shared.skips) EXPECT_EQ(skip.abs().max().item<double>(), 0);
+  const auto own = method->network().encode_private(image, {kAll}, true);
+  EXPECT_EQ(own.bottleneck.abs().max().item<double>(), 0);
+  // The classifier then sees g = 0, and its bias decides.
+  const auto bias = method->module().named_parameters()["dom_classifier.bias"];
+  EXPECT_TRUE(torch::equal(own.domains[0][2], bias));
+}
+
+// Check 5, second sentence.
+TEST(ShaSpecCard, OneAvailableModalityLendsItsSharedFeatureBitEqually) {
+  const auto shared = torch::randn({1, 4, 2, 2, 2, 2}), fused = torch::randn({1, 4, 2, 2, 2, 2});
+  const std::vector<int> donors = first_available({kT1c});
+  const auto filled = fill_slots(shared, fused, {kT1c}, &donors);
+  for (const int m : {0, 1, 3}) EXPECT_TRUE(torch::equal(filled[0][m], shared[0][2])) << m;
+  EXPECT_TRUE(torch::equal(filled[0][2], fused[0][2]));
+}
+
+// Check 5, third sentence.
+TEST(ShaSpecCard, FillFirstGivesOneAndFillMeanGivesThree) {
+  const auto shared = slots({1, 7, 5, 7}), fused = slots({10, 20, 30, 40});
+  const std::vector<int> donors = first_available({kFlairT1c});
+  EXPECT_TRUE(torch::equal(fill_slots(shared, fused, {kFlairT1c}, &donors), slots({10, 1, 30, 1})));
+  EXPECT_TRUE(torch::equal(fill_slots(shared, fused, {kFlairT1c}, nullptr), slots({10, 3, 30, 3})));
+  EXPECT_TRUE(torch::equal(fill_slots(shared, fused, {kAll}, nullptr), fused));
+}
+
+// Check 6.
+TEST(ShaSpecCard, SamplesOfABatchAreIndependent) {
+  const auto method = make();
+  const torch::NoGradGuard no_grad;
+  const auto image = random_batch(kAll, 2).image;
+  const auto both = method->forward(image, kFlairT1c);
+  for (int n = 0; n < 2; ++n) {
+    const auto alone = method->forward(image.narrow(0, n, 1), kFlairT1c);
+    EXPECT_LT((both.narrow(0, n, 1) - alone).abs().max().item<double>(),
+              1e-4 * both.std().item<double>());
+  }
+}
+
+// Check 7, the two helper losses; the total.
+TEST(ShaSpecCard, HelperLossesMatchTheWorkedExamples) {
+  const auto constant = slots({1, 2, 4, 8}).expand({2, 4, 3, 1, 1, 2});
+  const auto ring = losses::feature_alignment(constant, losses::AlignedPairs::kRing, {kAll, kAll});
+  EXPECT_NEAR(ring.item<double>(), 14, 1e-12);
+
+  const auto method = make();
+  {
+    const torch::NoGradGuard no_grad;
+    for (const char* name : {"dom_classifier.weight", "dom_classifier.bias"}) {
+      method->module().named_parameters()[name].zero_();
+    }
+  }
+  const Loss loss = method->loss("train", random_batch(kFlairT1c), {});
+  EXPECT_NEAR(part(loss, "domain"), std::log(4), 1e-6);
+  EXPECT_NEAR(loss.total.item<double>(),
+              part(loss, "dice") + part(loss, "bce") + 0.1 * part(loss, "shared") + 0.0277259,
+              1e-5);
+}
+
+// Check 8. Run step = published iteration: restarted_stages.h.
+TEST(ShaSpecCard, LearningRatesAreThePublishedOnes) {
+  const auto stages = make()->stages(180000);
+  ASSERT_EQ(stages.size(), 2u);
+  const auto rate = [&](std::size_t stage, std::int64_t i) {
+    const TrainedGroup& group = stages[stage].phases[0].trains[0];
+    EXPECT_EQ(group.schedule.kind, ScheduleSpec::Kind::kPoly);
+    const std::int64_t begin = stage == 0 ? 0 : stages[0].steps;
+    const double at = static_cast<double>(group.schedule.first + i - begin);
+    return group.optimizer.learning_rate *
+           std::pow(1 - at / static_cast<double>(group.schedule.horizon), group.schedule.power);
+  };
+  EXPECT_NEAR(rate(0, 0), 1e-2, 1e-15);
+  EXPECT_NEAR(rate(0, 40000), 5.35887e-3, 5e-9);
+  EXPECT_NEAR(rate(0, 79999), 3.8656e-7, 5e-12);
+  EXPECT_NEAR(rate(1, 79999), 5.89194e-3, 5e-9);
+  EXPECT_NEAR(rate(1, 130000), 3.15739e-3, 5e-9);
+  EXPECT_EQ(stages[0].steps, 79999);
+  EXPECT_EQ(stages[0].steps + stages[1].steps, 180000);
+  EXPECT_EQ(stages[0].subsets["policy"], "full");
+  EXPECT_EQ(stages[1].subsets["policy"], "cardinality");
+  EXPECT_EQ(stages[1].subsets["granularity"], "batch");
+  for (const Stage& stage : stages) {
+    ASSERT_EQ(stage.phases.size(), 1u);
+    EXPECT_FALSE(stage.reset_optimizers);
+    const OptimizerSpec& sgd = stage.phases[0].trains[0].optimizer;
+    EXPECT_EQ(sgd.kind, OptimizerSpec::Kind::kSgd);
+    EXPECT_EQ(sgd.momentum, 0.99);
+    EXPECT_TRUE(sgd.nesterov);
+    EXPECT_TRUE(sgd.defined_zero);
+    EXPECT_EQ(sgd.weight_decay, 0);
+  }
+}
+
+// The corrections of the card: what the losses of a training step reach.
+TEST(ShaSpecCard, APrivateEncoderOfAMissingModalityLearnsUpToTheClassifier) {
+  const auto method = make();
+  const Comparison result = compare_phase(*method, "train", random_batch(kFlairT1c), {});
+  int outside = 0;
+  for (const auto& [name, norm] : result.gradients) {
+    if (norm) continue;
+    EXPECT_TRUE(name.starts_with("t1_enc.aspp.") || name.starts_with("t2_enc.aspp.")) << name;
+    ++outside;
+  }
+  EXPECT_EQ(outside, 36);
+  const std::map<std::string, std::optional<double>> norms(result.gradients.begin(),
+                                                           result.gradients.end());
+  EXPECT_EQ(norms.at("t1_enc.backbone.conv1.weight"), 0);
+  EXPECT_GT(*norms.at("flair_enc.backbone.conv1.weight"), 0);
+  EXPECT_GT(*norms.at("t1_enc.asppreduce.1.bias"), 0);
+}
+
+TEST(ShaSpec, EncodingOnceGivesTheForwardPassOfEverySubset) {
+  for (const char* fill : {"mean", "first"}) {
+    const auto method = make({{"fill", fill}});
+    const torch::NoGradGuard no_grad;
+    const auto image = random_batch(kAll, 2).image;
+    const auto subsets = data::ModalitySet({"a", "b", "c", "d"}).subsets();
+    const auto decoded = method->decode(method->encode(image), subsets);
+    for (std::size_t s = 0; s < subsets.size(); ++s) {
+      const auto expected = method->forward(image, subsets[s]);
+      EXPECT_LT((decoded[static_cast<std::int64_t>(s)] - expected).abs().max().item<double>(),
+                1e-3 * expected.std().item<double>())
+          << fill << " subset " << subsets[s];
+    }
+  }
+}
+
+TEST(ShaSpec, AnAbsentModalityCannotChangeOutputOrLoss) {
+  const auto method = make();
+  const torch::NoGradGuard no_grad;
+  Batch batch = random_batch(kFlairT1c);
+  const auto before = method->forward(batch.image, kFlairT1c);
+  const Loss loss = method->loss("train", batch, {});
+  batch.image.select(1, 1).add_(100);
+  batch.image.select(1, 3).zero_();
+  EXPECT_TRUE(torch::equal(method->forward(batch.image, kFlairT1c), before));
+  EXPECT_TRUE(torch::equal(method->loss("train", batch, {}).total, loss.total));
+}
+
+// Samples that keep different modalities have the mean of their losses, so that micro-batches and
+// ranks do not change the result.
+TEST(ShaSpec, TheLossOfABatchIsTheMeanOfItsSamples) {
+  for (const bool aux_on_missing : {true, false}) {
+    const auto method = make({{"aux_on_missing", aux_on_missing}});
+    method->module().to(at::kDouble);
+    const torch::NoGradGuard no_grad;
+    Batch both = random_batch(kAll, 2);
+    both.image = both.image.to(at::kDouble);
+    both.subsets = {{kFlairT1c, 0b1110}};
+    double mean = 0;
+    for (const std::int64_t n : {0, 1}) {
+      Batch one;
+      one.image = both.image.narrow(0, n, 1);
+      one.label = both.label.narrow(0, n, 1);
+      one.subsets = {{both.subsets[0][static_cast<std::size_t>(n)]}};
+      mean += method->loss("train", one, {}).total.item<double>() / 2;
+    }
+    EXPECT_NEAR(method->loss("train", both, {}).total.item<double>(), mean, 1e-9);
+  }
+}
+
+// Fill "first" in training: the lender is a uniformly drawn available modality.
+TEST(ShaSpec, ALendingModalityIsDrawnInTrainingAndFixedWithoutKeys) {
+  const auto method = make({{"fill", "first"}});
+  const torch::NoGradGuard no_grad;
+  Batch batch = random_batch(kFlairT1c);
+  const auto total = [&](const std::vector<std::uint64_t>& keys) {
+    batch.sample_index = keys;
+    return method->loss("train", batch, {}).total.item<double>();
+  };
+  const double lowest = total({});
+  EXPECT_EQ(total({}), lowest);
+  int same = 0;
+  std::set<double> seen;
+  for (std::uint64_t key = 0; key < 12; ++key) {
+    const double value = total({key});
+    EXPECT_EQ(total({key}), value);
+    same += value == lowest;
+    seen.insert(value);
+  }
+  EXPECT_EQ(seen.size(), 2u);  // FLAIR lends or T1c does
+  EXPECT_GT(same, 1);
+  EXPECT_LT(same, 11);
+}
+
+TEST(ShaSpecOptions, EachOptionChangesWhatItSays) {
+  const auto batch = random_batch(kFlairT1c);
+  const auto loss_of = [&](const Json& options) {
+    const auto method = make(options);
+    const torch::NoGradGuard no_grad;
+    return method->loss("train", batch, {});
+  };
+  const Loss plain = loss_of({});
+  const auto total = [](const Loss& loss) { return loss.total.item<double>(); };
+  EXPECT_NEAR(total(loss_of({{"alignment_weight", 0.3}})) - total(plain),
+              0.2 * part(plain, "shared"), 1e-5);
+  EXPECT_NEAR(total(loss_of({{"domain_weight", 0.52}})) - total(plain), 0.5 * part(plain, "domain"),
+              1e-5);
+  EXPECT_NE(part(loss_of({{"fill", "first"}}), "dice"), part(plain, "dice"));
+  EXPECT_EQ(part(loss_of({{"fill", "mean"}}), "dice"), part(plain, "dice"));
+
+  // With two modalities left, the ring has no edge between FLAIR and T1c; all pairs have.
+  const Loss present = loss_of({{"aux_on_missing", false}});
+  EXPECT_EQ(part(present, "shared"), 0);
+  EXPECT_NE(part(present, "domain"), part(plain, "domain"));
+  EXPECT_EQ(part(present, "dice"), part(plain, "dice"));
+  const Loss pairs = loss_of({{"aux_on_missing", false}, {"alignment_pairs", "all"}});
+  EXPECT_GT(part(pairs, "shared"), 0);
+  EXPECT_GT(part(loss_of({{"alignment_pairs", "all"}}), "shared"), part(plain, "shared"));
+
+  EXPECT_EQ(make({{"schedule", "cosine"}})->stages(1800)[1].phases[0].trains[0].schedule.kind,
+            ScheduleSpec::Kind::kCosine);
+  EXPECT_EQ(make()->stages(1800)[0].steps, 799);
+  EXPECT_EQ(make({{"warm_up_steps", 500}})->stages(1800)[0].steps, 499);
+  EXPECT_EQ(make({{"warm_up_steps", 0}})->stages(1800).size(), 1u);
+  EXPECT_EQ(make({{"warm_up_steps", 9000}})->stages(1800)[0].steps, 1799);
+  EXPECT_EQ(make()->recipe().crop.centred_probability, 0.5);
+  EXPECT_EQ(make({{"centre_choices", 4}})->recipe().crop.centred_probability, 0.375);
+  EXPECT_FALSE(make()->recipe().augmentation.cubic);
+  EXPECT_TRUE(make({{"interpolation", "cubic"}})->recipe().augmentation.cubic);
+  EXPECT_EQ(make()->inference().window, InferenceRecipe::Window::kUniform);
+  EXPECT_EQ(make({{"blending", "gaussian"}})->inference().window,
+            InferenceRecipe::Window::kGaussian);
+  EXPECT_TRUE(make()->inference().relabelled.empty());
+  EXPECT_EQ(make({{"et_min", 20}})->inference().relabelled.at(0).minimum, 20);
+}
+
+TEST(ShaSpecOptions, OfficialTakesThePublishedChoicesAndRefusesOthers) {
+  const auto official = make({{"official", true}});
+  EXPECT_TRUE(official->recipe().augmentation.cubic);
+  EXPECT_EQ(official->inference().relabelled.at(0).minimum, 500);
+  const auto batch = random_batch(kFlairT1c);
+  const torch::NoGradGuard no_grad;
+  EXPECT_TRUE(torch::equal(official->forward(batch.image, kFlairT1c),
+                           make({{"fill", "first"}})->forward(batch.image, kFlairT1c)));
+  EXPECT_NO_THROW(make({{"official", true}, {"fill", "first"}, {"warm_up_steps", 9}}));
+  EXPECT_THROW(make({{"official", true}, {"fill", "mean"}}), ConfigError);
+  EXPECT_THROW(make({{"official", true}, {"alignment_pairs", "all"}}), ConfigError);
+}
+
+// The names are the published ones: shaspec_parity_test.cpp.
+TEST(ShaSpec, WeightsPassThroughAStateDictAndOneWithAttentionIsRefused) {
+  const TemporaryDirectory folder;
+  const auto from = make(), to = make();
+  {
+    const torch::NoGradGuard no_grad;
+    for (auto& parameter : to->module().parameters()) parameter.zero_();
+  }
+  std::vector<std::pair<std::string, at::Tensor>> state;
+  for (const auto& item : from->module().named_parameters()) {
+    state.emplace_back(item.key(), item.value().detach());
+  }
+  write_tensors(folder / "state.safetensors", state);
+  EXPECT_EQ(import_weights(*to, folder / "state.safetensors").loaded, 944);
+  const auto loaded = to->module().named_parameters();
+  for (const auto& [name, tensor] : state) EXPECT_TRUE(torch::equal(loaded[name], tensor)) << name;
+  state.emplace_back("multihead_attn.in_proj_bias", torch::zeros({3}));
+  write_tensors(folder / "attention.safetensors", state);
+  EXPECT_THROW(import_weights(*to, folder / "attention.safetensors"), DataError);
+}
+
+TEST(ShaSpec, TheNetworkNamesTheSizesThatItTakes) {
+  const auto method = make();
+  try {
+    method->forward(torch::zeros({1, 4, 32, 64, 40}), kAll);
+    FAIL() << "a width of 40 was taken";
+  } catch (const ConfigError& error) {
+    EXPECT_NE(std::string(error.what()).find("32"), std::string::npos) << error.what();
+  }
+}
+
+TEST(ShaSpec, EncodersAreNamedAsPublished) {
+  EXPECT_EQ(private_encoder_name("T1c"), "t1ce_enc");
+  EXPECT_EQ(private_encoder_name("FLAIR"), "flair_enc");
+  EXPECT_EQ(private_encoder_name("PET 18-F"), "pet_18_f_enc");
+}
+
+}  // namespace
+}  // namespace lacuna::methods
