@@ -62,7 +62,7 @@ std::int64_t count(const torch::nn::Module& module) {
   return total;
 }
 
-// One value per modality, N = 1.
+// N = 1, one value per modality.
 at::Tensor slots(std::initializer_list<double> values) {
   return torch::tensor(std::vector<double>(values), at::kDouble).view({1, -1, 1, 1, 1, 1});
 }
@@ -146,16 +146,21 @@ TEST(ShaSpecCard, FillFirstGivesOneAndFillMeanGivesThree) {
   EXPECT_TRUE(torch::equal(fill_slots(shared, fused, {kAll}, nullptr), fused));
 }
 
-// Check 6.
+// Check 6, with all modalities and with missing ones. In float32 this patch, of 8 voxels at the
+// bottleneck where the card's has 125, rounds by a little more than the card's 1e-4.
 TEST(ShaSpecCard, SamplesOfABatchAreIndependent) {
   const auto method = make();
   const torch::NoGradGuard no_grad;
-  const auto image = random_batch(kAll, 2).image;
-  const auto both = method->forward(image, kFlairT1c);
-  for (int n = 0; n < 2; ++n) {
-    const auto alone = method->forward(image.narrow(0, n, 1), kFlairT1c);
-    EXPECT_LT((both.narrow(0, n, 1) - alone).abs().max().item<double>(),
-              1e-4 * both.std().item<double>());
+  for (const auto& [type, bound] : {std::pair{at::kFloat, 1e-3}, std::pair{at::kDouble, 1e-8}}) {
+    method->module().to(type);
+    const auto image = random_batch(kAll, 2).image.to(type);
+    for (const SubsetMask subset : {kAll, kFlairT1c}) {
+      const auto both = method->forward(image, subset);
+      for (int n = 0; n < 2; ++n) {
+        const auto alone = method->forward(image.narrow(0, n, 1), subset);
+        EXPECT_LT((both.narrow(0, n, 1) - alone).abs().max().item<double>(), bound) << subset;
+      }
+    }
   }
 }
 
