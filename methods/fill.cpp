@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 #include <fmt/format.h>
 
 namespace lacuna::methods {
@@ -33,8 +34,9 @@ template <typename Function>
 at::Tensor generate(at::IntArrayRef shape, const Formula& formula, const Function& value) {
   at::Tensor tensor = at::empty(shape, at::kFloat);
   float* out = tensor.mutable_data_ptr<float>();
-  const std::int64_t count = tensor.numel();
-  for (std::int64_t i = 0; i < count; ++i) out[i] = static_cast<float>(value(formula.at(i)));
+  at::parallel_for(0, tensor.numel(), /*grain_size=*/1 << 16, [&](auto begin, auto end) {
+    for (auto i = begin; i < end; ++i) out[i] = static_cast<float>(value(formula.at(i)));
+  });
   return tensor;
 }
 

@@ -139,8 +139,8 @@ inline void expect_filled_weights(Method& method, const ParityVectors& vectors,
     const at::Tensor& weight = named[at++].value();
     EXPECT_EQ(weight.sizes().vec(), about["shape"].get<std::vector<std::int64_t>>()) << name;
     const double scale = about["abs_sum"];
-    EXPECT_NEAR(weight.sum().item<double>(), about["sum"], 1e-9 * scale) << name;
-    EXPECT_NEAR(weight.abs().sum().item<double>(), scale, 1e-9 * scale) << name;
+    EXPECT_NEAR(weight.sum(at::kDouble).item<double>(), about["sum"], 1e-9 * scale) << name;
+    EXPECT_NEAR(weight.abs().sum(at::kDouble).item<double>(), scale, 1e-9 * scale) << name;
   }
   EXPECT_EQ(at, named.size());
 }

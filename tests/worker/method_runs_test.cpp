@@ -1,0 +1,150 @@
+// Runs of the methods that are built in, narrow, through the whole engine: stopped after each of
+// their steps and resumed, and on two ranks.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include "tests/worker/ranked_toy.h"
+
+namespace lacuna::worker {
+namespace {
+
+namespace fs = std::filesystem;
+
+// The extent is the least that keeps the gradient of a normalised zero image within float.
+const fs::path& cache() {
+  static const TemporaryDirectory folder;
+  static const fs::path made = [] {
+    data::PhantomOptions phantom;
+    phantom.cases = 5;
+    phantom.extent = {32, 64, 64};
+    Progress quiet("phantom", "cases", phantom.cases, ProgressStyle::kQuiet);
+    data::write_phantom(posix_file_system(), folder / "in", phantom, quiet);
+    data::IngestOptions ingest;
+    ingest.input = folder / "in";
+    ingest.output = folder / "cache";
+    data::ingest(ingest, posix_file_system());
+    return ingest.output;
+  }();
+  return made;
+}
+
+struct Example {
+  std::string method;
+  Json options;
+  data::Extent patch;  // in the network's order
+  std::int64_t steps;
+  std::vector<std::string> parts;  // of the losses, logged in every step
+};
+
+std::ostream& operator<<(std::ostream& out, const Example& example) {
+  return out << example.method;
+}
+
+const std::vector<Example>& examples() {
+  static const std::vector<Example> all = {
+      // Two steps with all modalities, two with random subsets: the restart of the learning rate
+      // between the stages, the drawn lending modality.
+      {"shaspec",
+       {{"warm_up_steps", 3}, {"fill", "first"}},
+       {32, 64, 64},
+       4,
+       {"dice", "bce", "shared", "domain"}},
+  };
+  return all;
+}
+
+RunConfig config_of(const Example& example, const fs::path& data) {
+  RunConfig run = toy_config(data);
+  run.method = example.method;
+  run.method_options = example.options;
+  run.width = 0.0625;
+  run.patch = example.patch;
+  run.split = "fold0";
+  run.steps = example.steps;
+  run.batch = 1;
+  run.ema = 0;
+  run.validate_every = 0;
+  run.checkpoint_steps = 0;
+  run.log_every = 1;
+  return run;
+}
+
+class MethodRuns : public ::testing::TestWithParam<Example> {
+ protected:
+  TrainingResult run_until(const fs::path& run, std::int64_t steps) {
+    TrainingHooks hooks;
+    hooks.progress = false;
+    hooks.stop_requested = [&] {
+      return lines_of(run / "metrics.jsonl").size() >= static_cast<std::size_t>(steps);
+    };
+    return train(config_of(GetParam(), cache()), run, hooks);
+  }
+  const TemporaryDirectory folder_;
+};
+
+TEST_P(MethodRuns, StoppedAfterAnyStepOfAnyStageTheyResumeBitEqually) {
+  const std::int64_t steps = GetParam().steps;
+  ASSERT_EQ(run_until(folder_ / "whole", 100).code, ExitCode::kDone);
+  const auto metrics = timeless_metrics(folder_ / "whole");
+  ASSERT_EQ(metrics.size(), static_cast<std::size_t>(steps));
+  EXPECT_EQ(count_events(folder_ / "whole", "nonfinite"), 0);
+  for (const std::string& part : GetParam().parts) {
+    EXPECT_TRUE(metrics.back().at("losses").contains(part)) << part;
+  }
+  const fs::path last = fmt::format("checkpoints/step-{:08}", steps);
+  for (std::int64_t stop = 1; stop < steps; ++stop) {
+    const fs::path run = folder_ / std::to_string(stop);
+    ASSERT_EQ(run_until(run, stop).code, ExitCode::kSavedOnRequest) << stop;
+    ASSERT_EQ(run_until(run, 100).code, ExitCode::kDone) << stop;
+    for (const char* file : {"model.safetensors", "optimizer.safetensors"}) {
+      ASSERT_FALSE(bytes_of(folder_ / "whole" / last / file).empty()) << file;
+      EXPECT_TRUE(bytes_of(run / last / file) == bytes_of(folder_ / "whole" / last / file))
+          << file << stop;
+    }
+    EXPECT_EQ(timeless_metrics(run), metrics) << stop;
+  }
+}
+
+// One of two examples in a batch goes to each rank; the same samples, summed in another order.
+TEST_P(MethodRuns, TwoRanksHaveTheLossesOfOne) {
+  for (const int ranks : {1, 2}) {
+    const Json spec = {{"method", GetParam().method},
+                       {"cache", cache().string()},
+                       {"run", (folder_ / std::to_string(ranks)).string()}};
+    ::setenv("LACUNA_TEST_SPEC", spec.dump().c_str(), 1);
+    ASSERT_EQ(run_ranks(ranks, "TrainMethod"), 0) << ranks;
+  }
+  const auto one = timeless_metrics(folder_ / "1"), two = timeless_metrics(folder_ / "2");
+  ASSERT_EQ(one.size(), static_cast<std::size_t>(GetParam().steps));
+  EXPECT_LT(largest_difference(one, two), 1e-4);
+}
+
+INSTANTIATE_TEST_SUITE_P(BuiltIn, MethodRuns, ::testing::ValuesIn(examples()),
+                         [](const auto& about) {
+                           std::string name = about.param.method;
+                           std::erase(name, '-');
+                           return name;
+                         });
+
+// What each rank of the test above does.
+TEST(RankBody, DISABLED_TrainMethod) {
+  const Json spec = Json::parse(std::getenv("LACUNA_TEST_SPEC"));
+  int code = 1;
+  {
+    comm::MpiSession mpi;
+    const auto world = mpi.world();
+    TrainingHooks hooks;
+    hooks.progress = false;
+    hooks.ranks = world.get();
+    for (const Example& example : examples()) {
+      if (example.method != spec.at("method").get<std::string>()) continue;
+      RunConfig run = config_of(example, spec.at("cache").get<std::string>());
+      run.batch = 2;
+      code = static_cast<int>(train(run, spec.at("run").get<std::string>(), hooks).code);
+    }
+  }
+  std::_Exit(code);
+}
+
+}  // namespace
+}  // namespace lacuna::worker
