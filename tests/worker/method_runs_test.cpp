@@ -105,7 +105,9 @@ TEST_P(MethodRuns, StoppedAfterAnyStepOfAnyStageTheyResumeBitEqually) {
   }
 }
 
-// One of two examples in a batch goes to each rank; the same samples, summed in another order.
+// One of two samples in a batch goes to each rank. One process takes them one by one too: in float
+// the rounding of a batch that is computed together grows a hundredfold per step in the
+// normalisation of nearly constant maps (ShaSpec: 1e-7, 2e-4, 7e-3), whatever the number of ranks.
 TEST_P(MethodRuns, TwoRanksHaveTheLossesOfOne) {
   for (const int ranks : {1, 2}) {
     const Json spec = {{"method", GetParam().method},
@@ -140,6 +142,7 @@ TEST(RankBody, DISABLED_TrainMethod) {
       if (example.method != spec.at("method").get<std::string>()) continue;
       RunConfig run = config_of(example, spec.at("cache").get<std::string>());
       run.batch = 2;
+      run.micro_batch = 1;
       code = static_cast<int>(train(run, spec.at("run").get<std::string>(), hooks).code);
     }
   }
