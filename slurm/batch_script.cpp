@@ -137,7 +137,13 @@ asked= child= code=
 trap 'asked=1; [ -z "$child" ] || kill -USR2 "$child" 2>/dev/null' USR2 TERM
 if [ -z "$asked" ]; then
   # bash loses the code of a program that ends while a trap runs: a subshell deaf to signals tells.
-  exec 3>&1 4< <("${{command[@]}}" </dev/null >&3 3>&- & trap '' USR2 TERM; echo $!; wait $!; echo $?)
+  exec 3>&1 4< <(
+    "${{command[@]}}" </dev/null >&3 3>&- &
+    trap '' USR2 TERM
+    echo $!
+    wait $!
+    echo $?
+  )
   read -r child <&4
   [ -z "$asked" ] || kill -USR2 "$child"
   until read -r code <&4; do [ $? -gt 128 ] || break; done

@@ -73,8 +73,9 @@ class PrivateCluster {
 
   CommandResult control(const std::string& action) const {
     const char* source = std::getenv("LACUNA_SOURCE");
-    if (source == nullptr) return {1, "", "LACUNA_SOURCE is not set: use tools/run-tests"};
-    ChildOptions options{{std::string(source) + "/tools/private-slurm", action, folder().string()}};
+    const std::string script = std::string(source ? source : ".") + "/tools/private-slurm";
+    if (!std::filesystem::exists(script)) return {1, "", script + " is missing"};
+    ChildOptions options{{script, action, folder().string()}};
     options.environment = {{"OWNER", std::to_string(::getpid())},
                            {"MAX_ARRAY", std::to_string(kMaxArraySize)}};
     return run_command(options, kDeadline);

@@ -30,19 +30,7 @@ class SlurmTraining : public SlurmArrays {
 
   static std::string run_file() {
     static const std::string path = [] {
-      const Json run = {
-          {"method", "unet"},
-          {"data",
-           {{"cache", small_cohort().string()},
-            {"split", "small"},
-            {"patch", {32, 32, 32}},
-            {"loader_threads", 1}}},
-          {"model", {{"width", 0.0625}}},
-          {"train", {{"steps", kSteps}, {"batch", 2}, {"threads", 1}, {"device", "cpu"}}},
-          {"validate", {{"every", 0}}},
-          {"checkpoint", {{"every_steps", 1}}},
-          {"log", {{"every", 1}}}};
-      std::ofstream(shared() / "run.json") << run.dump();
+      std::ofstream(shared() / "run.json") << small_run(kSteps).dump();
       return shared().text("run.json");
     }();
     return path;

@@ -40,4 +40,19 @@ inline const std::filesystem::path& small_cohort() {
   return path;
 }
 
+// A training on it that takes a second or two: every step is logged and saved.
+inline Json small_run(int steps) {
+  return {{"method", "unet"},
+          {"data",
+           {{"cache", small_cohort().string()},
+            {"split", "small"},
+            {"patch", {32, 32, 32}},
+            {"loader_threads", 1}}},
+          {"model", {{"width", 0.0625}}},
+          {"train", {{"steps", steps}, {"batch", 2}, {"threads", 1}, {"device", "cpu"}}},
+          {"validate", {{"every", 0}}},
+          {"checkpoint", {{"every_steps", 1}}},
+          {"log", {{"every", 1}}}};
+}
+
 }  // namespace lacuna::tests

@@ -40,19 +40,7 @@ class SupervisedRanks : public ::testing::Test {
   static const Scratch& folder() {
     static const Scratch scratch;
     static const bool written = [] {
-      const Json run = {
-          {"method", "unet"},
-          {"data",
-           {{"cache", small_cohort().string()},
-            {"split", "small"},
-            {"patch", {32, 32, 32}},
-            {"loader_threads", 1}}},
-          {"model", {{"width", 0.0625}}},
-          {"train", {{"steps", kSteps}, {"batch", 2}, {"threads", 1}, {"device", "cpu"}}},
-          {"validate", {{"every", 0}}},
-          {"checkpoint", {{"every_steps", 1}}},
-          {"log", {{"every", 1}}}};
-      std::ofstream(scratch / "run.json") << run.dump();
+      std::ofstream(scratch / "run.json") << small_run(kSteps).dump();
       return true;
     }();
     EXPECT_TRUE(written);
