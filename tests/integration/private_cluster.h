@@ -6,6 +6,8 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,9 +23,22 @@ class PrivateCluster {
  public:
   static constexpr int kMaxArraySize = 6;
 
+  // Sets the variables that commands of SLURM and our jobs need.
   static PrivateCluster& get() {
     static PrivateCluster cluster;
+    if (cluster.skip_reason_.empty()) cluster.enter();
     return cluster;
+  }
+  // Puts the variables back: after each test, because others start ranks without SLURM.
+  void leave() {
+    for (const auto& [name, value] : former_) {
+      if (value) {
+        ::setenv(name.c_str(), value->c_str(), 1);
+      } else {
+        ::unsetenv(name.c_str());
+      }
+    }
+    former_.clear();
   }
   ~PrivateCluster() {
     if (skip_reason_.empty()) control("stop");
@@ -56,18 +71,24 @@ class PrivateCluster {
 
   PrivateCluster() {
     const CommandResult result = control("start");
-    if (result.code == 0) {
-      // For the commands of SLURM, and the jobs that get our environment.
-      ::setenv("SLURM_CONF", (folder() / "slurm.conf").c_str(), 1);
-      ::setenv("OMPI_ALLOW_RUN_AS_ROOT", "1", 1);
-      ::setenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1", 1);
-      ::setenv("OMPI_MCA_mpi_yield_when_idle", "1", 1);
-      // Ranks on two "nodes" share this host, so shared memory would mix them up.
-      ::setenv("OMPI_MCA_btl", "self,tcp", 1);
-      ::setenv("OMPI_MCA_btl_tcp_if_include", "lo", 1);
-      ::setenv("OMPI_MCA_oob_tcp_if_include", "lo", 1);
-    } else {
-      skip_reason_ = result.error.empty() ? "tools/private-slurm failed" : result.error;
+    if (result.code == 0) return;
+    skip_reason_ = result.error.empty() ? "tools/private-slurm failed" : result.error;
+  }
+
+  void enter() {
+    const std::map<std::string, std::string> variables = {
+        {"SLURM_CONF", (folder() / "slurm.conf").string()},
+        {"OMPI_ALLOW_RUN_AS_ROOT", "1"},
+        {"OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1"},
+        {"OMPI_MCA_mpi_yield_when_idle", "1"},
+        // Ranks on two "nodes" share this host, so shared memory would mix them up.
+        {"OMPI_MCA_btl", "self,tcp"},
+        {"OMPI_MCA_btl_tcp_if_include", "lo"},
+        {"OMPI_MCA_oob_tcp_if_include", "lo"}};
+    for (const auto& [name, value] : variables) {
+      const char* before = std::getenv(name.c_str());
+      former_.try_emplace(name, before ? std::optional<std::string>(before) : std::nullopt);
+      ::setenv(name.c_str(), value.c_str(), 1);
     }
   }
 
@@ -83,6 +104,7 @@ class PrivateCluster {
 
   const Scratch folder_;
   std::string skip_reason_;
+  std::map<std::string, std::optional<std::string>> former_;  // values of variables
 };
 
 }  // namespace lacuna::tests

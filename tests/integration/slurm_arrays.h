@@ -25,6 +25,7 @@ class SlurmArrays : public ::testing::Test {
   void TearDown() override {
     if (!PrivateCluster::get().skip_reason().empty()) return;
     scheduler_.cancel(jobs_);
+    PrivateCluster::get().leave();
     if (HasFailure()) {
       for (const auto& entry : std::filesystem::directory_iterator(request_logs())) {
         std::printf("%s:\n%s\n", entry.path().c_str(), read_text(entry.path()).c_str());
