@@ -55,11 +55,12 @@ class SlurmTraining : public SlurmArrays {
            read_text(run / "checkpoints" / "step-00000016" / "optimizer.safetensors");
   }
 
-  slurm::ArrayRequest training(const std::vector<std::string>& runs, int ranks) const {
+  slurm::ArrayRequest training(const std::vector<std::string>& runs, int ranks,
+                               const std::string& launcher = "srun") const {
     std::vector<std::string> command = {
         std::getenv("LACUNA_PROGRAM"), "train",   run_file(),           "--quiet", "--out",
         folder_.text("runs/{task}"),   "--ranks", std::to_string(ranks)};
-    if (ranks > 1) command.insert(command.end(), {"--launcher", "srun"});
+    if (ranks > 1) command.insert(command.end(), {"--launcher", launcher});
     auto array = request(runs, command);
     array.progress = folder_.text("runs/{task}/checkpoints");
     array.resources.nodes = array.resources.ranks = ranks;  // a rank on each node
@@ -127,7 +128,10 @@ TEST_F(SlurmTraining, TimeLimitRequeueAndALostNodeEndBitEqual) {
 }
 
 TEST_F(SlurmTraining, TwoRanksOnTwoNodesThroughSrunSurviveAKilledRankAndARequeue) {
-  const std::string job = submit(training({"pair"}, 2));
+  // Beside it, on the other two nodes, what a site without pmix does.
+  auto other = training({"mpirun"}, 2, "mpirun");
+  other.name += ".mpirun";
+  const std::string job = submit(training({"pair"}, 2)), beside = submit(other);
   wait_for_steps("pair", 2);
   const pid_t first = writer("pair");
   ASSERT_GT(first, 0);
@@ -137,8 +141,9 @@ TEST_F(SlurmTraining, TwoRanksOnTwoNodesThroughSrunSurviveAKilledRankAndARequeue
     return now != 0 && now != first && logged("pair") >= 4;
   });
   PrivateCluster::call({"scancel", "--batch", "--signal=USR2", job + "_0"});
-  const auto states = wait_for_end({job}, 1);
+  const auto states = wait_for_end({job, beside}, 2);
   EXPECT_EQ(states[0].status, TaskStatus::kDone) << states[0].reason;
+  EXPECT_EQ(states[1].status, TaskStatus::kDone) << states[1].reason;
   EXPECT_EQ(states[0].restarts, 1);
   EXPECT_THAT(states[0].nodes, ::testing::MatchesRegex("n\\[[1-4][-,][1-4]\\]"));
   const std::string log = log_of(job, 0);
@@ -146,6 +151,8 @@ TEST_F(SlurmTraining, TwoRanksOnTwoNodesThroughSrunSurviveAKilledRankAndARequeue
   EXPECT_THAT(log, HasSubstr("restart 1 of at most 3"));
   EXPECT_THAT(log, HasSubstr("ended with code 75"));
   expect_same("pair", 2);
+  EXPECT_THAT(log_of(beside, 0), HasSubstr("through mpirun (asked for)"));
+  expect_same("mpirun", 2);
 }
 
 TEST_F(SlurmTraining, ALostNodeWhoseProcessesRunOnDoesNotGetASecondWriter) {
