@@ -34,6 +34,16 @@ std::array<int, 2> make_pipe() {
   return ends;
 }
 
+int open_output(const std::string& path) {
+  if (path.empty()) return -1;
+  const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+  if (file < 0) {
+    throw_error<DataError>("{}: cannot be opened for writing: {}. Check permissions and space.",
+                           path, std::strerror(errno));
+  }
+  return file;
+}
+
 std::vector<std::string> merged_environment(const std::map<std::string, std::string>& added,
                                             const std::vector<std::string>& removed) {
   std::vector<std::string> merged;
@@ -82,8 +92,9 @@ ChildProcess::ChildProcess(const ChildOptions& options) {
   std::vector<std::string> command = options.command;
   std::vector<std::string> environment = merged_environment(options.environment, options.removed);
   const std::vector<char*> arguments = pointers(command), variables = pointers(environment);
+  const int file = open_output(options.output_file);
   const std::array<int, 2> report = make_pipe();
-  std::array<int, 2> output{-1, -1}, error{-1, -1};
+  std::array<int, 2> output{-1, file}, error{-1, file};
   if (options.capture_output) output = make_pipe();
   if (options.capture_error) error = make_pipe();
   const pid_t parent = ::getpid();
@@ -92,7 +103,8 @@ ChildProcess::ChildProcess(const ChildOptions& options) {
     become(arguments.data(), variables.data(), output[1], error[1], report[1], parent);
   }
   int code = pid_ < 0 ? errno : 0;
-  for (const int end : {report[1], output[1], error[1]}) {
+  for (const int end : {report[1], options.capture_output ? output[1] : -1,
+                        options.capture_error ? error[1] : -1, file}) {
     if (end >= 0) ::close(end);
   }
   output_.descriptor = output[0];

@@ -22,6 +22,9 @@ struct ChildOptions {
   bool capture_output = false;                     // standard output goes to output()
   bool capture_error = false;                      // standard error goes to error()
   std::vector<std::string> removed{};              // names of ours that it does not get
+  // What is not captured is appended to this file instead of going where ours goes: it can still be
+  // written when we are gone. Empty: none.
+  std::string output_file{};
 };
 
 class ChildProcess {

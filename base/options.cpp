@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/json_path.h"
 
 namespace lacuna {
 namespace {
@@ -147,10 +148,8 @@ Json Schema::resolve(const Json& user, const std::string& where) const {
     throw_error<ConfigError>("{}: expected a JSON object with keys, found {}", where,
                              user.type_name());
   }
-  std::vector<std::string> known;
   Json resolved = Json::object();
   for (const Option& option : options_) {
-    known.push_back(option.path);
     make_path(resolved, option.path) = Json::parse(option.fallback);
   }
   // Walks what the user wrote: a known path is a value, a prefix of one is a section.
@@ -164,15 +163,17 @@ Json Schema::resolve(const Json& user, const std::string& where) const {
         make_path(resolved, path) = value;
         continue;
       }
-      const bool section = std::any_of(known.begin(), known.end(), [&](const std::string& each) {
-        return each.starts_with(path + ".");
-      });
+      const bool section =
+          std::any_of(options_.begin(), options_.end(),
+                      [&](const Option& each) { return each.path.starts_with(path + "."); });
       if (section && value.is_object()) {
         self(self, value, path);
       } else if (section) {
         throw_error<ConfigError>("{}: {} is a section and needs an object, found {}", where, path,
                                  value.dump());
       } else {
+        std::vector<std::string> known;
+        for (const Option& each : options_) known.push_back(each.path);
         const std::string near = nearest(path, known);
         throw_error<ConfigError>("{}: unknown key {}{}", where, path,
                                  near.empty()
@@ -195,6 +196,10 @@ void set_path(Json& object, const std::string& assignment) {
   Json value = Json::parse(text, nullptr, /*allow_exceptions=*/false);
   make_path(object, assignment.substr(0, equals)) =
       value.is_discarded() ? Json(text) : std::move(value);
+}
+
+void set_value(Json& object, const std::string& path, Json value) {
+  make_path(object, path) = std::move(value);
 }
 
 const Json* find_path(const Json& object, const std::string& path) {

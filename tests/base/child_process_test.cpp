@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/temporary_directory.h"
 
 namespace lacuna {
 namespace {
@@ -58,6 +59,22 @@ TEST(ChildProcess, RemovedVariablesAreNotInherited) {
   options.removed = {"LACUNA_MARK"};
   EXPECT_EQ(run_command(options, kLong).output, "gone home\n");
   ::unsetenv("LACUNA_MARK");
+}
+
+TEST(ChildProcess, WhatIsNotCapturedIsAppendedToTheFile) {
+  const TemporaryDirectory folder;
+  ChildOptions options = shell("echo out; echo error >&2");
+  options.output_file = folder.text("log");
+  EXPECT_EQ(ChildProcess(options).wait(kLong), 0);
+  options.capture_output = true;
+  ChildProcess child(options);
+  EXPECT_EQ(child.wait(kLong), 0);
+  EXPECT_EQ(child.take_output(), "out\n");
+  std::ifstream file(options.output_file);
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  EXPECT_EQ(text, "out\nerror\nerror\n");
+  options.output_file = folder.text("absent/log");
+  EXPECT_THROW(ChildProcess{options}, DataError);
 }
 
 TEST(ChildProcess, ArgumentsAreNotReadByAShell) {
