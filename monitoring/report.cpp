@@ -17,6 +17,7 @@ struct Section {
 
 constexpr Section kSections[] = {
     {"summary", "Result", headline_section},
+    {"replicates", "Means", replicates_section},
     {"robustness", "Robustness", robustness_section},
     {"subsets", "Subsets", heat_section},
     {"comparison", "Comparison", comparison_section},

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "base/options.h"
 #include "monitoring/html.h"
 
 namespace lacuna::monitoring {
@@ -15,10 +16,22 @@ namespace {
 constexpr int kColours = 8;                  // --series-0 ... --series-7 in assets/report.css
 constexpr std::size_t kPointsPerLine = 400;  // more than a chart has pixels to tell apart
 
-std::string chosen_evaluation(const std::vector<RunRecord>& runs) {
+// What the evaluation is called when runs are compared: its name, or "*-test" where it is the test
+// part of the run's own split.
+std::string comparable_name(const RunRecord& run, const EvaluationRecord& evaluation) {
+  const Json* split = find_path(run.config, "data.split");
+  if (!split || !split->is_string()) return evaluation.name;
+  const std::string own = split->get<std::string>() + "-";
+  return evaluation.name.starts_with(own) ? "*-" + evaluation.name.substr(own.size())
+                                          : evaluation.name;
+}
+
+std::string most_common_evaluation(const std::vector<RunRecord>& runs) {
   std::map<std::string, int> count;
   for (const RunRecord& run : runs) {
-    for (const EvaluationRecord& evaluation : run.evaluations) ++count[evaluation.name];
+    for (const EvaluationRecord& evaluation : run.evaluations) {
+      ++count[comparable_name(run, evaluation)];
+    }
   }
   std::string best;
   const auto merit = [&](const std::string& name) {
@@ -28,6 +41,31 @@ std::string chosen_evaluation(const std::vector<RunRecord>& runs) {
     if (best.empty() || merit(name) > merit(best)) best = name;
   }
   return best;
+}
+
+std::vector<const EvaluationRecord*> choose_evaluations(const std::vector<RunRecord>& runs) {
+  const std::string name = most_common_evaluation(runs);
+  std::vector<const EvaluationRecord*> chosen;
+  for (const RunRecord& run : runs) {
+    chosen.push_back(nullptr);
+    for (const EvaluationRecord& evaluation : run.evaluations) {
+      if (comparable_name(run, evaluation) == name) chosen.back() = &evaluation;
+    }
+  }
+  return chosen;
+}
+
+// For people.
+std::string shared_name(const std::vector<const EvaluationRecord*>& chosen) {
+  std::string name;
+  for (const EvaluationRecord* evaluation : chosen) {
+    if (!evaluation || evaluation->name == name) continue;
+    if (!name.empty()) {
+      return evaluation->name.substr(evaluation->name.rfind('-') + 1) + " of each run's split";
+    }
+    name = evaluation->name;
+  }
+  return name;
 }
 
 Json point_list(const Series& series) {
@@ -44,13 +82,14 @@ Json point_list(const Series& series) {
 }  // namespace
 
 ReportView::ReportView(const std::vector<RunRecord>& runs)
-    : runs_(runs), evaluation_(chosen_evaluation(runs)) {
+    : runs_(runs), chosen_(choose_evaluations(runs)) {
+  evaluation_ = shared_name(chosen_);
   std::map<std::string, int> method_colour;
   for (std::size_t i = 0; i < runs.size(); ++i) {
     const int next = static_cast<int>(method_colour.size());
     const int shared = method_colour.try_emplace(runs[i].method, next).first->second;
     colours_.push_back(runs.size() <= kColours ? static_cast<int>(i) : shared);
-    if (!evaluation_.empty() && runs[i].evaluation(evaluation_)) ranking_.push_back(i);
+    if (chosen_[i]) ranking_.push_back(i);
   }
   std::stable_sort(ranking_.begin(), ranking_.end(), [&](std::size_t a, std::size_t b) {
     return evaluation(a).mean(Metric::kDice) > evaluation(b).mean(Metric::kDice);
@@ -58,7 +97,7 @@ ReportView::ReportView(const std::vector<RunRecord>& runs)
 }
 
 const EvaluationRecord& ReportView::evaluation(std::size_t run) const {
-  const EvaluationRecord* found = runs_.at(run).evaluation(evaluation_);
+  const EvaluationRecord* found = chosen_.at(run);
   if (!found) throw_error<Error>("{}: no evaluation {}", runs_[run].label, evaluation_);
   return *found;
 }

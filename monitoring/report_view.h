@@ -37,7 +37,8 @@ class ReportView {
   explicit ReportView(const std::vector<RunRecord>& runs);
 
   const std::vector<RunRecord>& runs() const { return runs_; }
-  // The evaluation that most runs have; test before validation. "" when no run has one.
+  // The evaluation that most runs have; test before validation. Runs of several folds are compared
+  // by the same part of their own splits: "test of each run's split". "" when no run has one.
   const std::string& evaluation_name() const { return evaluation_; }
   // Indices of the runs that have it, highest mean Dice over all subsets first.
   const std::vector<std::size_t>& ranking() const { return ranking_; }
@@ -53,6 +54,7 @@ class ReportView {
  private:
   const std::vector<RunRecord>& runs_;
   std::string evaluation_;
+  std::vector<const EvaluationRecord*> chosen_;  // of each run; nullptr: none
   std::vector<std::size_t> ranking_;
   std::vector<int> colours_;
   Json charts_ = Json::array();
@@ -63,6 +65,7 @@ std::string run_name(const ReportView& view, std::size_t run);
 
 // One section of the page each; "" when there is nothing to say.
 std::string headline_section(ReportView& view);
+std::string replicates_section(ReportView& view);
 std::string robustness_section(ReportView& view);
 std::string heat_section(ReportView& view);
 std::string comparison_section(ReportView& view);
