@@ -1,11 +1,12 @@
 # make         build build/lacuna                make test    everything a contributor needs
 # make demo    phantom -> train -> report.html   make bench   figures against PyTorch, MONAI, medpy
+# make sweep-demo   four runs as jobs of a private SLURM cluster -> sweep-demo/sweep/report.html
 # make asan    the tests under sanitizers        make format  make lint
 BUILD ?= build
 JOBS ?= $(shell nproc)
 export LACUNA_DEPS ?= $(CURDIR)/.deps
 
-.PHONY: all build demo test bench bundle asan format lint docs-check clean
+.PHONY: all build demo sweep-demo test bench bundle asan format lint docs-check clean
 all: build
 
 build:
@@ -14,6 +15,9 @@ build:
 
 demo: build
 	@$(BUILD)/lacuna demo --out demo
+
+sweep-demo: build
+	@tools/sweep-demo $(BUILD) sweep-demo
 
 test:
 	@tools/setup test

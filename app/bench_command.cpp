@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 
 #include "app/bench.h"
+#include "app/bench_sweep.h"
 #include "app/command.h"
 #include "base/build_info.h"
 
@@ -22,6 +23,7 @@ constexpr Bench kBenches[] = {
     {"step", "Training step of a method on random images", run_step},
     {"eval", "One case under all subsets of modalities", run_eval},
     {"ingest", "Cases from NIfTI files to a cache", run_ingest},
+    {"sweep", "Planning 10 000 runs, and their status", run_sweep},
     {"hd95", "HD95 of three regions of one 155 x 240 x 240 case", run_hd95},
 };
 

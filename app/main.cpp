@@ -6,6 +6,7 @@
 
 #include "app/command.h"
 #include "app/program.h"
+#include "app/sweep.h"
 #include "base/log.h"
 #include "base/options.h"
 
@@ -19,6 +20,7 @@ constexpr lacuna::app::AddCommand kCommands[] = {
     lacuna::app::add_inspect,
     lacuna::app::add_train,
     lacuna::app::add_monitor,
+    lacuna::app::add_sweep,
     lacuna::app::add_eval,
     lacuna::app::add_predict,
     lacuna::app::add_metrics,

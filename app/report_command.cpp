@@ -1,18 +1,13 @@
 // lacuna report RUNDIR... --out report.html: one page of what the runs show.
-#include <chrono>
-#include <ctime>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include <fmt/chrono.h>
 #include <fmt/core.h>
 
 #include "app/command.h"
-#include "base/build_info.h"
-#include "base/file_system.h"
-#include "base/log.h"
-#include "monitoring/report.h"
+#include "app/report_page.h"
 
 namespace lacuna::app {
 namespace {
@@ -24,15 +19,7 @@ struct Options {
 };
 
 void write_report(const Options& options) {
-  const std::vector<monitoring::RunRecord> runs =
-      monitoring::read_runs({options.runs.begin(), options.runs.end()});
-  for (const monitoring::RunRecord& run : runs) {
-    for (const std::string& note : run.notes) log::warn("{}: {}", run.label, note);
-  }
-  const std::time_t now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
-  const std::string made = fmt::format("{:%Y-%m-%d %H:%M} UTC by lacuna {} ({})", fmt::gmtime(now),
-                                       build_info().version, build_info().commit);
-  write_durably(posix_file_system(), options.out, monitoring::make_report(runs, made));
+  write_report_page({options.runs.begin(), options.runs.end()}, {}, options.out);
   if (!options.quiet) fmt::print("{}\n", std::filesystem::absolute(options.out).string());
 }
 

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "methods/registry.h"
 #include "worker/patch_check.h"
+#include "worker/run_resolver.h"
 
 namespace lacuna::worker {
 namespace {
@@ -143,8 +144,24 @@ Json deciding_keys(const Json& resolved) {
   return flat;
 }
 
-RunConfig resolve_run(const Json& given, const std::string& where,
-                      const std::vector<std::string>& settings) {
+const Schema& RunResolver::schema(const std::string& method) {
+  const auto found = schemas_.find(method);
+  return found != schemas_.end() ? found->second
+                                 : schemas_.emplace(method, run_options(method)).first->second;
+}
+
+// Making a network takes long enough to ask once for each.
+void RunResolver::check_patch(const RunConfig& run, const std::string& where) {
+  const std::string key = Json{run.method, run.width, run.method_options, *run.patch}.dump();
+  if (fitting_.contains(key)) return;
+  const auto method = methods::make_method(
+      run.method, data::ModalitySet{{"FLAIR", "T1", "T1c", "T2"}}, run.width, run.method_options);
+  worker::check_patch(*method, *run.patch, where);
+  fitting_.insert(key);
+}
+
+RunConfig RunResolver::resolve(const Json& given, const std::string& where,
+                               const std::vector<std::string>& settings) {
   Json user = given;
   if (!user.is_object()) {
     throw_error<ConfigError>("{}: expected a JSON object, such as {{\"method\": \"unet\"}}", where);
@@ -155,9 +172,9 @@ RunConfig resolve_run(const Json& given, const std::string& where,
   if (!user.contains("method") || !user["method"].is_string()) {
     throw_error<ConfigError>("{}: key \"method\" is missing. `lacuna methods` lists them.", where);
   }
-  const std::vector<Option> options = run_options(user["method"].get<std::string>());
-  Json resolved = Schema(options).resolve(user, where);
-  normalise_integers(resolved, options);
+  const Schema& schema = this->schema(user["method"].get<std::string>());
+  Json resolved = schema.resolve(user, where);
+  normalise_integers(resolved, schema.options());
   Json& every = resolved["validate"]["every"];
   if (every.is_null()) {
     every = std::max<std::int64_t>(1, resolved["train"]["steps"].get<std::int64_t>() / 10);
@@ -168,12 +185,13 @@ RunConfig resolve_run(const Json& given, const std::string& where,
   }
   RunConfig run = read_fields(std::move(resolved), where);
   run.hash = hash_of(deciding_keys(run.resolved));
-  if (run.patch) {
-    const auto method = methods::make_method(
-        run.method, data::ModalitySet{{"FLAIR", "T1", "T1c", "T2"}}, run.width, run.method_options);
-    check_patch(*method, *run.patch, where);
-  }
+  if (run.patch) check_patch(run, where);
   return run;
+}
+
+RunConfig resolve_run(const Json& user, const std::string& where,
+                      const std::vector<std::string>& settings) {
+  return RunResolver().resolve(user, where, settings);
 }
 
 }  // namespace lacuna::worker

@@ -1,0 +1,182 @@
+#include "experiments/run_task.h"
+
+#include <csignal>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/json.h"
+#include "experiments/run_journal.h"
+#include "tests/experiments/toy_program.h"
+#include "tests/experiments/toy_sweep.h"
+
+namespace lacuna::experiments {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using tests::toy_plan;
+using tests::toy_resolver;
+using tests::ToyProgram;
+
+class RunTask : public ::testing::Test {
+ protected:
+  explicit RunTask(const std::string& text = R"({"base": {"method": "unet"}})")
+      : plan_(toy_plan(text)), directory_(folder_.path() / "a sweep; $(touch x)") {
+    directory_.store(tests::define(text), plan_);
+    settings_.program = {program_.path()};
+    settings_.busy_seconds = 0;
+    settings_.poll_seconds = 0.01;
+  }
+
+  ExitCode run(
+      const std::function<bool()>& stop = [] { return false; }, std::size_t index = 0) {
+    return run_task(directory_, plan_, plan_.runs[index], toy_resolver(), settings_, stop);
+  }
+  JournalSummary journal(std::size_t index = 0) const {
+    return read_journal(directory_.journal(plan_.runs[index].id));
+  }
+
+  ToyProgram program_;
+  TemporaryDirectory folder_;
+  SweepPlan plan_;
+  SweepDirectory directory_;
+  TaskSettings settings_;
+};
+
+TEST_F(RunTask, TrainsEvaluatesAndWritesDownTheResult) {
+  EXPECT_EQ(run(), ExitCode::kDone);
+  const JournalSummary after = journal();
+  EXPECT_TRUE(after.done);
+  EXPECT_FALSE(after.failed());
+  EXPECT_EQ(after.dice, 0.625);
+  EXPECT_EQ(after.step_seconds, 0.5);
+  // The run file is the resolved run, and the output of both is kept.
+  const std::string& id = plan_.runs[0].id;
+  EXPECT_EQ(read_json(directory_.config(id)).at("train").at("steps"), 100);
+  std::ifstream log(directory_.log(id));
+  EXPECT_EQ(std::string(std::istreambuf_iterator<char>(log), {}), "training says hello\n");
+}
+
+TEST_F(RunTask, ADoneRunIsLeftAloneUntilItsDirectoryIsDeleted) {
+  ASSERT_EQ(run(), ExitCode::kDone);
+  EXPECT_EQ(run(), ExitCode::kDone);
+  EXPECT_EQ(program_.calls("train"), 1u);
+  std::filesystem::remove_all(directory_.run(plan_.runs[0].id) / "eval");
+  EXPECT_EQ(run(), ExitCode::kDone);
+  EXPECT_EQ(program_.calls("train"), 2u);  // which finds itself finished
+  std::filesystem::remove_all(directory_.run(plan_.runs[0].id));
+  EXPECT_FALSE(journal().exists);
+  EXPECT_EQ(run(), ExitCode::kDone);
+  EXPECT_EQ(program_.calls("train"), 3u);
+}
+
+TEST_F(RunTask, AFailureKeepsItsCodeAndTheProgramsOwnWords) {
+  program_.tell("fail-train", "2");
+  EXPECT_EQ(run(), ExitCode::kBadUsage);
+  EXPECT_TRUE(journal().failed());
+  EXPECT_EQ(journal().code, 2);
+  EXPECT_EQ(journal().reason, "no such cache. Ingest it.");
+  EXPECT_EQ(program_.calls("eval"), 0u);
+  program_.tell("fail-train", "77");
+  EXPECT_EQ(run(), ExitCode::kDiverged);
+  program_.tell("fail-train", "76");
+  EXPECT_EQ(run(), ExitCode::kPeerLost);
+  EXPECT_FALSE(journal().failed());  // the next start may do better
+  program_.untell("fail-train");
+  program_.tell("fail-eval", "1");
+  EXPECT_EQ(run(), ExitCode::kError);
+  EXPECT_THAT(journal().reason, HasSubstr("evaluation: "));
+}
+
+TEST_F(RunTask, ARequestToStopReachesTheTrainingAndTheNextStartGoesOn) {
+  program_.tell("hold");
+  EXPECT_EQ(run([&] { return !program_.lines("started").empty(); }), ExitCode::kSavedOnRequest);
+  EXPECT_EQ(journal().code, 75);
+  EXPECT_EQ(journal().reason, "stopped on request at step 2");
+  EXPECT_FALSE(journal().failed());
+  program_.untell("hold");
+  EXPECT_EQ(run(), ExitCode::kDone);
+  EXPECT_EQ(journal().starts, 2);
+}
+
+TEST_F(RunTask, ARunThatAnotherProcessHasIsNotTouched) {
+  const Path run_directory = directory_.run(plan_.runs[0].id);
+  std::filesystem::create_directories(run_directory);
+  {
+    const Lease other(run_directory);
+    EXPECT_EQ(run(), ExitCode::kSavedOnRequest);
+    EXPECT_EQ(program_.calls("train"), 0u);
+    EXPECT_THAT(journal().reason, HasSubstr("another process writes to this directory"));
+  }
+  EXPECT_EQ(run(), ExitCode::kDone);
+}
+
+TEST_F(RunTask, APlanOfAnotherVersionIsRefused) {
+  plan_.runs[0].id = "0123456789abcdef";
+  EXPECT_EQ(run(), ExitCode::kBadUsage);
+  EXPECT_THAT(journal().reason, HasSubstr("submit the sweep file again"));
+  EXPECT_EQ(program_.calls("train"), 0u);
+}
+
+TEST_F(RunTask, ARunThatThisVersionRefusesFailsWithTheReason) {
+  plan_.runs[0].set["train.stpes"] = 5;
+  EXPECT_EQ(run(), ExitCode::kBadUsage);
+  EXPECT_THAT(journal().reason, HasSubstr("Did you mean train.steps?"));
+}
+
+TEST_F(RunTask, WhatTheRunNeedsReachesTheTraining) {
+  plan_.resources[0] = {{"ranks", 2}, {"launcher", "mpirun"}};
+  plan_.evaluate = {"validation", "none"};
+  settings_.staging = "/scratch/job 7";
+  settings_.threads = 3;
+  EXPECT_EQ(run(), ExitCode::kError);  // the toy evaluates another part
+  const auto calls = program_.lines("calls");
+  EXPECT_THAT(calls.at(0),
+              AllOf(HasSubstr("--set data.stage=\"/scratch/job 7\""),
+                    HasSubstr("--set train.threads=3"), HasSubstr("--ranks 2 --launcher mpirun")));
+  EXPECT_THAT(calls.at(1), HasSubstr("--part validation --quiet --no-hd95"));
+}
+
+class RunTaskInGroups : public RunTask {
+ protected:
+  RunTaskInGroups()
+      : RunTask(R"({"base": {"method": "unet"}, "groups": {
+          "teachers": {"grid": {"train.seed": [1, 2]}},
+          "students": {"after": ["teachers"], "grid": {"train.seed": [3]}}}})") {}
+  static constexpr std::size_t kStudent = 2;
+  const std::function<bool()> go_on_ = [] { return false; };
+};
+
+TEST_F(RunTaskInGroups, AStudentWaitsForItsTeachers) {
+  EXPECT_EQ(run(go_on_, kStudent), ExitCode::kSavedOnRequest);
+  EXPECT_THAT(journal(kStudent).reason, HasSubstr("waits for 2 runs"));
+  ASSERT_EQ(run(go_on_, 0), ExitCode::kDone);
+  program_.tell("fail-train", "77");
+  ASSERT_EQ(run(go_on_, 1), ExitCode::kDiverged);
+  program_.untell("fail-train");
+  EXPECT_EQ(run(go_on_, kStudent), ExitCode::kError);
+  EXPECT_THAT(journal(kStudent).reason, HasSubstr("unet seed=2 of group teachers, which failed"));
+  ASSERT_EQ(run(go_on_, 1), ExitCode::kDone);
+  EXPECT_EQ(run(go_on_, kStudent), ExitCode::kDone);
+}
+
+TEST(RunJournal, ATornLineIsLeftOutAndARetryForgetsTheFailure) {
+  const TemporaryDirectory folder;
+  const Path path = folder / "run/sweep.jsonl";
+  write_journal(path, "start", {{"host", "n1"}, {"job", "12_3"}});
+  write_journal(path, "trained", {{"step", 10}, {"seconds_per_step", 0.25}});
+  write_journal(path, "end", {{"code", 77}, {"reason", "diverged"}});
+  EXPECT_TRUE(read_journal(path).failed());
+  EXPECT_EQ(read_journal(path).host, "n1");
+  write_journal(path, "retry", Json::object());
+  EXPECT_FALSE(read_journal(path).failed());
+  EXPECT_EQ(read_journal(path).starts, 0);
+  EXPECT_EQ(read_journal(path).step_seconds, 0.25);
+  std::ofstream(path, std::ios::app) << R"({"event": "done", "di)";
+  EXPECT_FALSE(read_journal(path).done);
+  EXPECT_TRUE(read_journal(path).exists);
+}
+
+}  // namespace
+}  // namespace lacuna::experiments
