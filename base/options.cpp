@@ -163,9 +163,9 @@ Json Schema::resolve(const Json& user, const std::string& where) const {
         make_path(resolved, path) = value;
         continue;
       }
-      const bool section =
-          std::any_of(options_.begin(), options_.end(),
-                      [&](const Option& each) { return each.path.starts_with(path + "."); });
+      const bool section = std::any_of(options_.begin(), options_.end(), [&](const Option& each) {
+        return each.path.starts_with(path + ".");
+      });
       if (section && value.is_object()) {
         self(self, value, path);
       } else if (section) {

@@ -1,5 +1,5 @@
-// Resolves many runs, as resolve_run() does one: what depends on the method alone is worked out once.
-// Not thread-safe.
+// Resolves many runs, as resolve_run() does one: what depends on the method alone is worked out
+// once. Not thread-safe.
 #pragma once
 
 #include <map>
