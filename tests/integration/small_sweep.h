@@ -63,7 +63,7 @@ inline std::size_t lines_of(const std::filesystem::path& path) {
 // Polls until `holds`; false at the deadline.
 template <typename Claim>
 bool comes_true(const Claim& holds) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::minutes(4);
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::minutes(8);
   while (!holds()) {
     if (std::chrono::steady_clock::now() > deadline) return false;
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
