@@ -1,12 +1,13 @@
 # make         build build/lacuna                make test    everything a contributor needs
 # make demo    phantom -> train -> report.html   make bench   figures against PyTorch, MONAI, medpy
 # make sweep-demo   four runs as jobs of a private SLURM cluster -> sweep-demo/sweep/report.html
+# make monitoring-demo   a Prometheus that watches a training on phantoms
 # make asan    the tests under sanitizers        make format  make lint
 BUILD ?= build
 JOBS ?= $(shell nproc)
 export LACUNA_DEPS ?= $(CURDIR)/.deps
 
-.PHONY: all build demo sweep-demo test bench bundle asan format lint docs-check clean
+.PHONY: all build demo sweep-demo monitoring-demo test bench bundle asan format lint docs-check clean
 all: build
 
 build:
@@ -18,6 +19,11 @@ demo: build
 
 sweep-demo: build
 	@tools/sweep-demo $(BUILD) sweep-demo
+
+monitoring-demo:
+	@tools/setup test
+	@tools/build $(BUILD) $(JOBS) lacuna
+	@tools/monitoring-demo $(BUILD)
 
 test:
 	@tools/setup test

@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 
 #include "app/bench.h"
+#include "app/bench_metrics.h"
 #include "app/bench_sweep.h"
 #include "app/command.h"
 #include "base/build_info.h"
@@ -24,6 +25,7 @@ constexpr Bench kBenches[] = {
     {"eval", "One case under all subsets of modalities", run_eval},
     {"ingest", "Cases from NIfTI files to a cache", run_ingest},
     {"sweep", "Planning 10 000 runs, and their status", run_sweep},
+    {"metrics", "Counting and scraping, against a training step", run_metrics},
     {"hd95", "HD95 of three regions of one 155 x 240 x 240 case", run_hd95},
 };
 

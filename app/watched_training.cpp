@@ -3,9 +3,11 @@
 #include <string>
 #include <vector>
 
+#include "app/run_metrics.h"
 #include "base/error.h"
 #include "base/json_lines.h"
 #include "base/pulse.h"
+#include "comm/counted.h"
 #include "comm/gather_texts.h"
 #include "coordinator/rank_session.h"
 
@@ -21,6 +23,12 @@ std::vector<std::string> gather(worker::TrainingHooks& hooks, const std::string&
   return texts;
 }
 
+// Before the session ends, whose coordinator the figures come from.
+struct Closing {
+  RunMetrics& metrics;
+  ~Closing() { metrics.close(); }
+};
+
 // The trainers' own deadline is the last resort: the watch, which can tell who is to blame, must
 // have had its time.
 comm::Seconds after_the_watch(const coordinator::WatchLimits& limits) {
@@ -34,16 +42,32 @@ worker::TrainingResult train_watched(const worker::RunConfig& config,
                                      worker::TrainingHooks hooks) {
   const coordinator::SessionOptions options = coordinator::read_session_options(config.resolved);
   Pulse pulse;
+  const int rank = hooks.ranks ? hooks.ranks->rank() : 0;
+  RunMetrics counted(config, run_directory, rank, hooks.gpu, pulse);
   coordinator::RankSession session(
-      options, run_directory, hooks.ranks ? hooks.ranks->rank() : 0,
-      hooks.ranks ? hooks.ranks->size() : 1, pulse,
+      options, run_directory, rank, hooks.ranks ? hooks.ranks->size() : 1, pulse,
       [&](const std::string& mine) { return gather(hooks, mine); },
-      [&](const Json& event) { JsonLines(run_directory / "events.jsonl").append(event); });
+      [&](const Json& event) { JsonLines(run_directory / "events.jsonl").append(event); },
+      [&](const std::string& reason) {
+        counted.withdraw();
+        coordinator::RankSession::leave_process(reason);
+      },
+      counted.figures());
+  const Closing closing{counted};
   if (options.enabled && options.limits.stall > 0) {
     hooks.peer_deadline = std::max(hooks.peer_deadline, after_the_watch(options.limits));
   }
   hooks.pulse = &pulse;
-  hooks.publish = [&](const std::string& kind, const Json& what) { session.publish(kind, what); };
+  hooks.metrics = counted.metrics();
+  std::unique_ptr<comm::Communicator> ranks;  // counted
+  if (hooks.ranks && hooks.metrics) {
+    ranks = comm::count_waits(*hooks.ranks, *hooks.metrics);
+    hooks.ranks = ranks.get();
+  }
+  hooks.publish = [&](const std::string& kind, const Json& what) {
+    counted.publish(kind, what, session.coordinator());
+    session.publish(kind, what);
+  };
   hooks.checkpoint_requested = [&] { return session.checkpoint_requested(); };
   hooks.stop_requested = [&, asked = hooks.stop_requested] {
     return (asked && asked()) || session.stop_requested();

@@ -6,6 +6,8 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/metric_names.h"
+#include "base/metrics_json.h"
 #include "base/thread_name.h"
 #include "coordinator/access.h"
 #include "coordinator/process_state.h"
@@ -24,17 +26,20 @@ std::chrono::duration<double> seconds(double value) { return std::chrono::durati
 
 Coordinator::Coordinator(const SessionOptions& options, const std::filesystem::path& run_directory,
                          int ranks, const std::string& address, const Pulse& pulse, Report report,
-                         Leave leave)
+                         Leave leave, Figures figures)
     : interval_(options.limits.interval),
       directory_(run_directory),
       pulse_(pulse),
       report_(std::move(report)),
       leave_(std::move(leave)),
+      own_figures_(std::move(figures)),
       self_(own_heartbeat(0)),
-      endpoint_{"", 0, self_.host, self_.pid, run_directory.filename().string(), make_token()},
+      endpoint_{"", 0, self_.host, self_.pid, run_directory.filename().string(), make_token(), ""},
       status_(run_directory, steady_clock()),
       watch_(ranks, options.limits, self_.host, steady_clock(), process_state),
+      heard_at_(static_cast<std::size_t>(ranks)),
       to_tell_(static_cast<std::size_t>(ranks), false),
+      figures_(static_cast<std::size_t>(ranks)),
       server_(open_server(options, address, ranks)),
       thread_([this](std::stop_token stop) { watch_until_stopped(std::move(stop)); }) {}
 
@@ -92,7 +97,7 @@ void Coordinator::watch_until_stopped(std::stop_token stop) {
   while (!stop.stop_requested()) {
     if (!finished_) {
       self_.pulse = pulse_.read();
-      watch_.hear(self_);
+      hear(self_);
       status_.position(self_.pulse.step);
     }
     if (const auto verdict = watch_.check()) {
@@ -138,7 +143,7 @@ void Coordinator::finish(RankEnd end) {
   if (std::exchange(finished_, true)) return;
   self_.end = end;
   self_.pulse = pulse_.read();
-  watch_.hear(self_);
+  hear(self_);
   if (end != RankEnd::kDone || !server_) return;
   changed_.wait(lock, [&] { return lost_ || watch_.all_ended(/*except=*/0); });
 }
@@ -146,7 +151,8 @@ void Coordinator::finish(RankEnd end) {
 Json Coordinator::heartbeat(const Json& json) {
   const Heartbeat heard = heartbeat_from_json(json);
   const std::lock_guard lock(mutex_);
-  watch_.hear(heard);
+  hear(heard);
+  if (json.contains("metrics")) keep_figures(heard.rank, json.at("metrics"));
   if (heard.end != RankEnd::kRunning) changed_.notify_all();
   if (!lost_) {
     const Pulse::Reading own = pulse_.read();
@@ -155,6 +161,54 @@ Json Coordinator::heartbeat(const Json& json) {
   to_tell_[static_cast<std::size_t>(heard.rank)] = false;
   changed_.notify_all();
   return {{"leave", true}, {"reason", lost_->text}};
+}
+
+void Coordinator::hear(const Heartbeat& heartbeat) {
+  watch_.hear(heartbeat);
+  heard_at_[static_cast<std::size_t>(heartbeat.rank)] = steady_clock().unix_seconds();
+}
+
+// Figures that make no sense must not make a rank leave: they are passed over.
+void Coordinator::keep_figures(int rank, const Json& metrics) {
+  try {
+    auto samples = std::make_shared<const MetricSamples>(metric_samples_from_json(metrics));
+    const std::lock_guard lock(figures_mutex_);
+    figures_[static_cast<std::size_t>(rank)] = std::move(samples);
+  } catch (const DataError& error) {
+    if (!std::exchange(warned_of_figures_, true)) {
+      log::warn("metrics of rank {} are not shown: {}", rank, error.what());
+    }
+  }
+}
+
+std::vector<RankSamples> Coordinator::figures() {
+  const double now = steady_clock().unix_seconds();
+  std::unique_lock lock(mutex_);
+  const Json report = watch_.report();
+  const std::vector<double> heard_at = heard_at_;
+  lock.unlock();
+  std::vector<RankSamples> all;
+  for (const Json& rank : report) {
+    if (!rank.at("heard").get<bool>()) continue;
+    RankSamples& known = all.emplace_back();
+    known.rank = rank.at("rank");
+    if (known.rank == 0) {
+      if (own_figures_) known.samples = own_figures_();
+    } else {
+      const std::lock_guard figures_lock(figures_mutex_);
+      if (const auto& heard = figures_[static_cast<std::size_t>(known.rank)]) {
+        known.samples = *heard;
+      }
+    }
+    const auto add = [&](const Metric& metric, double value) {
+      known.samples.push_back({&metric, {}, value, {}});
+    };
+    // Not an age from now: a rank that is silent must have a time that stands still.
+    add(metric::kHeartbeat, heard_at[static_cast<std::size_t>(known.rank)]);
+    add(metric::kProgress, now - rank.at("seconds_in_activity").get<double>());
+    add(metric::kActivity, static_cast<double>(activity_named(rank.at("activity"))));
+  }
+  return all;
 }
 
 Json Coordinator::status() {

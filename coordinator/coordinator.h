@@ -16,6 +16,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/metrics.h"
 #include "base/pulse.h"
 #include "coordinator/endpoint.h"
 #include "coordinator/heartbeat_sender.h"
@@ -26,15 +27,23 @@
 
 namespace lacuna::coordinator {
 
+// The figures of one rank.
+struct RankSamples {
+  int rank = 0;
+  MetricSamples samples;
+};
+
 class Coordinator final : public ServerApi {
  public:
   // Tells of a lost rank, as a line for events.jsonl, before the process is left.
   using Report = std::function<void(const Json& event)>;
 
   // Listens on `address`; when it or the port cannot be used, on another port, then on loopback,
-  // then not at all: training goes on with a warning. The pulse outlives the object.
+  // then not at all: training goes on with a warning. The pulse outlives the object. `figures` are
+  // this rank's; empty: nobody counts.
   Coordinator(const SessionOptions& options, const std::filesystem::path& run_directory, int ranks,
-              const std::string& address, const Pulse& pulse, Report report, Leave leave);
+              const std::string& address, const Pulse& pulse, Report report, Leave leave,
+              Figures figures = {});
   ~Coordinator() override;
 
   const Endpoint& endpoint() const { return endpoint_; }  // port 0: there is no server
@@ -44,6 +53,12 @@ class Coordinator final : public ServerApi {
   void publish(const std::string& kind, const Json& what);
   bool take_checkpoint_request() { return checkpoint_requested_.exchange(false); }
   bool stop_requested() const { return stop_requested_; }
+
+  // Where /metrics is served, for coordinator.json; before the first publish().
+  void announce_metrics(const std::string& url) { endpoint_.metrics = url; }
+  // What is known of every rank that was heard, in rank order: its figures, and when it was heard
+  // and got on.
+  std::vector<RankSamples> figures();
 
   // This rank ends. After a success it waits until the others have ended too, or one is lost.
   void finish(RankEnd end);
@@ -58,12 +73,15 @@ class Coordinator final : public ServerApi {
                                       int ranks);
   void watch_until_stopped(std::stop_token stop);
   void lose(const Verdict& verdict);
+  void hear(const Heartbeat& heartbeat);  // with the lock held
+  void keep_figures(int rank, const Json& metrics);
 
   const double interval_;
   const std::filesystem::path directory_;
   const Pulse& pulse_;
   const Report report_;
   const Leave leave_;
+  const Figures own_figures_;
   Heartbeat self_;
   Endpoint endpoint_;
   RunStatus status_;
@@ -73,8 +91,13 @@ class Coordinator final : public ServerApi {
   std::condition_variable_any changed_;
   RankWatch watch_;
   std::optional<Verdict> lost_;
-  std::vector<bool> to_tell_;  // ranks that have not heard of the loss yet
+  std::vector<double> heard_at_;  // Unix time of the last heartbeat, by rank
+  std::vector<bool> to_tell_;     // ranks that have not heard of the loss yet
   bool finished_ = false;
+
+  std::mutex figures_mutex_;  // of what follows; held for moments only
+  std::vector<std::shared_ptr<const MetricSamples>> figures_;  // by rank, as heard
+  bool warned_of_figures_ = false;
 
   std::unique_ptr<Server> server_;
   std::jthread thread_;

@@ -46,11 +46,9 @@ std::string read_text(const Path& path) {
 
 void write_endpoint(const Path& run_directory, const Endpoint& endpoint) {
   write_secret(token_file(run_directory), endpoint.token + "\n");
-  const Json place = {{"address", endpoint.address},
-                      {"port", endpoint.port},
-                      {"host", endpoint.host},
-                      {"pid", endpoint.pid},
-                      {"run", endpoint.run}};
+  const Json place = {{"address", endpoint.address}, {"port", endpoint.port},
+                      {"host", endpoint.host},       {"pid", endpoint.pid},
+                      {"run", endpoint.run},         {"metrics", endpoint.metrics}};
   write_durably(posix_file_system(), place_file(run_directory), place.dump(2) + "\n");
 }
 
@@ -70,8 +68,10 @@ std::optional<Endpoint> read_endpoint(const Path& run_directory) {
   if (!posix_file_system().exists(path)) return std::nullopt;
   const Json place = read_json(path);
   try {
-    return Endpoint{place.at("address"), place.at("port"), place.at("host"),
-                    place.at("pid"),     place.at("run"),  read_text(token_file(run_directory))};
+    return Endpoint{place.at("address"),       place.at("port"),
+                    place.at("host"),          place.at("pid"),
+                    place.at("run"),           read_text(token_file(run_directory)),
+                    place.value("metrics", "")};
   } catch (const Json::exception& error) {
     throw_error<DataError>("{}: not written by this version: {}", path.string(), error.what());
   }

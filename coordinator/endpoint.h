@@ -14,6 +14,7 @@ struct Endpoint {
   std::string host;
   long pid = 0;
   std::string run, token;
+  std::string metrics;  // URL of /metrics; empty: there is none
 };
 
 // The token first (mode 0600), then coordinator.json; each is replaced as a whole. Throws

@@ -13,13 +13,6 @@ namespace {
 constexpr std::array<const char*, 3> kEnds = {"", "done", "failed"};  // by RankEnd
 constexpr std::size_t kLongestHost = 255;
 
-Activity activity_named(const std::string& name) {
-  for (int i = 0; i <= static_cast<int>(Activity::kFinished); ++i) {
-    if (name == activity_name(static_cast<Activity>(i))) return static_cast<Activity>(i);
-  }
-  throw_error<DataError>("heartbeat: activity \"{}\" is none", name.substr(0, 40));
-}
-
 RankEnd end_named(const std::string& name) {
   for (std::size_t i = 0; i < kEnds.size(); ++i) {
     if (name == kEnds[i]) return static_cast<RankEnd>(i);
@@ -36,6 +29,13 @@ std::int64_t count(const Json& json, const char* name) {
 }
 
 }  // namespace
+
+Activity activity_named(const std::string& name) {
+  for (int i = 0; i <= static_cast<int>(Activity::kFinished); ++i) {
+    if (name == activity_name(static_cast<Activity>(i))) return static_cast<Activity>(i);
+  }
+  throw_error<DataError>("heartbeat: activity \"{}\" is none", name.substr(0, 40));
+}
 
 Json to_json(const Heartbeat& heartbeat) {
   return {{"rank", heartbeat.rank},

@@ -1,12 +1,17 @@
 // What a rank tells the coordinator once per interval, and its JSON form (docs/coordinator.md).
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "base/json.h"
+#include "base/metrics.h"
 #include "base/pulse.h"
 
 namespace lacuna::coordinator {
+
+// The figures of this rank now, to go with a heartbeat; called on a thread of this library.
+using Figures = std::function<MetricSamples()>;
 
 enum class RankEnd { kRunning, kDone, kFailed };  // a last heartbeat says how the rank ended
 
@@ -21,6 +26,9 @@ struct Heartbeat {
 Json to_json(const Heartbeat& heartbeat);
 // Throws DataError naming the field when something is missing, of a wrong type or out of range.
 Heartbeat heartbeat_from_json(const Json& json);
+
+// Throws DataError for a name that no activity has.
+Activity activity_named(const std::string& name);
 
 // This process as rank `rank`, without a pulse.
 Heartbeat own_heartbeat(int rank);

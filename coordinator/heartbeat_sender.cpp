@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/metrics_json.h"
 #include "base/progress.h"
 #include "base/thread_name.h"
 #include "coordinator/process_state.h"
@@ -17,17 +18,21 @@ namespace {
 
 // A request that hangs is given up and tried anew on a fresh connection a few times per limit.
 constexpr double kAttemptsPerLimit = 4;
+// Half of what the server takes as a body: figures must never cost a heartbeat.
+constexpr std::size_t kMostBytes = 32 * 1024;
 
 }  // namespace
 
 HeartbeatSender::HeartbeatSender(const Endpoint& coordinator, Heartbeat self, const Pulse& pulse,
-                                 double interval_seconds, double limit_seconds, Leave leave)
+                                 double interval_seconds, double limit_seconds, Leave leave,
+                                 Figures figures)
     : coordinator_(coordinator),
       self_(std::move(self)),
       pulse_(pulse),
       interval_(interval_seconds),
       limit_(limit_seconds),
       leave_(std::move(leave)),
+      figures_(std::move(figures)),
       client_(coordinator.address, coordinator.port, coordinator.token),
       thread_([this](std::stop_token stop) { send_until_stopped(std::move(stop)); }) {}
 
@@ -58,7 +63,16 @@ void HeartbeatSender::send_until_stopped(std::stop_token stop) {
 
 HttpReply HeartbeatSender::send(double deadline) {
   self_.pulse = pulse_.read();
-  return client_.request("POST", "/api/heartbeat", dump_line(to_json(self_)), deadline);
+  return client_.request("POST", "/api/heartbeat", text(), deadline);
+}
+
+std::string HeartbeatSender::text() const {
+  Json json = to_json(self_);
+  const std::string alone = dump_line(json);
+  if (!figures_) return alone;
+  json["metrics"] = lacuna::to_json(figures_());
+  std::string all = dump_line(json);
+  return all.size() <= kMostBytes ? all : alone;
 }
 
 bool HeartbeatSender::note_answer(const HttpReply& reply) {

@@ -24,9 +24,10 @@ using Leave = std::function<void(const std::string& reason)>;
 
 class HeartbeatSender {
  public:
-  // `self`: rank, host and pid. The pulse outlives the sender.
+  // `self`: rank, host and pid. The pulse outlives the sender. `figures` go along if they are not
+  // too large.
   HeartbeatSender(const Endpoint& coordinator, Heartbeat self, const Pulse& pulse,
-                  double interval_seconds, double limit_seconds, Leave leave);
+                  double interval_seconds, double limit_seconds, Leave leave, Figures figures = {});
   // Says nothing more; a rank that ends should say goodbye() first.
   ~HeartbeatSender();
   HeartbeatSender(const HeartbeatSender&) = delete;
@@ -39,6 +40,7 @@ class HeartbeatSender {
  private:
   void send_until_stopped(std::stop_token stop);
   HttpReply send(double deadline);
+  std::string text() const;
   bool note_answer(const HttpReply& reply);  // false: it is none
   std::string name_coordinator() const;
 
@@ -47,6 +49,7 @@ class HeartbeatSender {
   const Pulse& pulse_;
   const double interval_, limit_;
   const Leave leave_;
+  const Figures figures_;
   HttpClient client_;
   double unanswered_ = 0;  // seconds
   bool told_to_leave_ = false;

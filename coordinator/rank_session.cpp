@@ -36,22 +36,22 @@ Endpoint announced(const std::string& text) {
 
 RankSession::RankSession(const SessionOptions& options, const std::filesystem::path& run_directory,
                          int rank, int ranks, const Pulse& pulse, const Exchange& exchange,
-                         Coordinator::Report report, Leave leave) {
+                         Coordinator::Report report, Leave leave, Figures figures) {
   if (!options.enabled) return;
   const std::string mine = dump_line(to_json(own_addresses()));
   const auto all = ranks > 1 ? exchange(mine) : std::vector<std::string>{mine};
   if (rank == 0) {
-    coordinator_ =
-        std::make_unique<Coordinator>(options, run_directory, ranks, choose_address(options, all),
-                                      pulse, std::move(report), std::move(leave));
+    coordinator_ = std::make_unique<Coordinator>(
+        options, run_directory, ranks, choose_address(options, all), pulse, std::move(report),
+        std::move(leave), std::move(figures));
     if (ranks > 1) exchange(announce(coordinator_->endpoint()));
     return;
   }
   const Endpoint server = announced(exchange("").at(0));
   if (server.port == 0) return;  // rank 0 has warned
-  sender_ =
-      std::make_unique<HeartbeatSender>(server, own_heartbeat(rank), pulse, options.limits.interval,
-                                        options.limits.silent, std::move(leave));
+  sender_ = std::make_unique<HeartbeatSender>(server, own_heartbeat(rank), pulse,
+                                              options.limits.interval, options.limits.silent,
+                                              std::move(leave), std::move(figures));
 }
 
 RankSession::~RankSession() { finish(RankEnd::kFailed); }

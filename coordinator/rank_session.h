@@ -26,10 +26,11 @@ using Exchange = std::function<std::vector<std::string>(const std::string& mine)
 
 class RankSession {
  public:
-  // With one rank `exchange` may be empty. The pulse outlives the session.
+  // With one rank `exchange` may be empty. The pulse outlives the session. `figures`: this rank's,
+  // which the coordinator hears with the heartbeats.
   RankSession(const SessionOptions& options, const std::filesystem::path& run_directory, int rank,
               int ranks, const Pulse& pulse, const Exchange& exchange, Coordinator::Report report,
-              Leave leave = leave_process);
+              Leave leave = leave_process, Figures figures = {});
   ~RankSession();
   RankSession(const RankSession&) = delete;
   RankSession& operator=(const RankSession&) = delete;
@@ -38,6 +39,9 @@ class RankSession {
   void publish(const std::string& kind, const Json& what);
   bool checkpoint_requested();
   bool stop_requested() const;
+
+  // As those of the Coordinator; null on other ranks than 0 and with monitor.enabled=false.
+  Coordinator* coordinator() { return coordinator_.get(); }
 
   void finish(RankEnd end);
 

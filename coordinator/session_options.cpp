@@ -5,15 +5,12 @@
 #include "base/error.h"
 
 namespace lacuna::coordinator {
-namespace {
 
 bool is_ip_address(const std::string& text) {
   unsigned char ignored[sizeof(in6_addr)];
   return ::inet_pton(AF_INET, text.c_str(), ignored) == 1 ||
          ::inet_pton(AF_INET6, text.c_str(), ignored) == 1;
 }
-
-}  // namespace
 
 SessionOptions read_session_options(const Json& resolved) {
   const Json& monitor = resolved.at("monitor");

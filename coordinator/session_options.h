@@ -19,4 +19,7 @@ struct SessionOptions {
 // limits contradict each other.
 SessionOptions read_session_options(const Json& resolved);
 
+// IPv4 or IPv6.
+bool is_ip_address(const std::string& text);
+
 }  // namespace lacuna::coordinator

@@ -66,6 +66,7 @@ class Loader::Worker {
     if (failure_) std::rethrow_exception(failure_);
     auto batch = std::move(window_.front().batch);
     window_.pop_front();
+    count_ready();
     lock.unlock();
     work_.notify_all();
     return batch;
@@ -118,8 +119,21 @@ class Loader::Worker {
       lock.lock();
       // A batch leaves the window only when it is whole, and a deque never moves its elements.
       if (failure && !pending->failure) pending->failure = failure;
-      if (--pending->unfinished == 0) ready_.notify_all();
+      if (--pending->unfinished == 0) {
+        ready_.notify_all();
+        count_ready();
+      }
     }
+  }
+
+  // Called with the lock held.
+  void count_ready() {
+    const auto whole = std::count_if(window_.begin(), window_.end(),
+                                     [](const Pending& each) { return each.unfinished == 0; });
+    options_.figures.ready.set(static_cast<double>(whole));
+    const std::int64_t skipped = cases_.skipped();
+    options_.figures.errors.add(static_cast<double>(skipped - counted_errors_));
+    counted_errors_ = skipped;
   }
 
   // Called with the lock held.
@@ -184,9 +198,16 @@ class Loader::Worker {
     for (std::size_t draw = 0; draw < subsets.size(); ++draw) {
       batch.subsets[draw][i] = subsets[draw];
     }
+    count_bytes(crop.extent, data::count(file->info().available));
     batch.cases[i] = case_index;
     batch.sample_index[i] = index;
     batch.origin[i] = crop.corner;
+  }
+
+  // Images are int16 or float16, labels bytes.
+  void count_bytes(const Extent& crop, int images) const {
+    const auto voxels = static_cast<double>(crop[0] * crop[1] * crop[2]);
+    options_.figures.bytes.add(voxels * (2.0 * images + 1));
   }
 
   // The case of a sample, or, where it is unreadable, the next readable one of the same epoch. The
@@ -223,7 +244,7 @@ class Loader::Worker {
   std::condition_variable work_, ready_;
   std::deque<Pending> window_;
   std::vector<std::unique_ptr<HostBatch>> spare_;
-  std::int64_t next_number_;
+  std::int64_t next_number_, counted_errors_ = 0;
   std::exception_ptr failure_;
   std::chrono::steady_clock::duration wait_{};
   bool stop_ = false;

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "base/metrics.h"
 #include "base/random.h"
 #include "data/cohort.h"
 #include "data/recipe.h"
@@ -35,6 +36,12 @@ struct HostBatch {
   std::vector<Extent> origin;                    // crop corner in the full volume, voxels
 };
 
+// What a loader counts, if anybody watches.
+struct LoaderFigures {
+  Gauge ready;            // whole batches that wait for the trainer
+  Counter errors, bytes;  // cases left out; taken from the cache
+};
+
 struct LoaderOptions {
   std::vector<int> cases;               // indices into Cohort::cases to draw from
   const StagedCases* staged = nullptr;  // copies to read from; must outlive the loader
@@ -52,6 +59,7 @@ struct LoaderOptions {
   int threads = 1;
   int ahead = 4;          // batches prepared in advance
   int corrupt_limit = 3;  // unreadable cases that are skipped (and counted) before it is an error
+  LoaderFigures figures;
 };
 
 class Loader {

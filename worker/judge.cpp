@@ -84,7 +84,7 @@ std::optional<ValidationScore> Judge::validate_here(const std::function<bool()>&
   ranks_.enter(counters_.step, Activity::kValidating);
   Ema* average = state_.ema();
   if (average) average->swap();
-  auto score = validate(method_, cohort_, cases_, config_.patch, &ranks_, go_on);
+  auto score = validate(method_, cohort_, cases_, validation_options(config_), &ranks_, go_on);
   if (average) average->swap();
   return score;
 }
@@ -111,7 +111,7 @@ Judge::Report Judge::restore(const RunCheckpoints& checkpoints) {
   present.take(state_.model());
   weights.put(state_.model());
   const auto score =
-      validate(method_, cohort_, cases_, config_.patch, &ranks_, [] { return true; });
+      validate(method_, cohort_, cases_, validation_options(config_), &ranks_, [] { return true; });
   present.put(state_.model());
   counters_.candidate.reset();
   report.verdicts.push_back(judge(step, score->score, score->detail));

@@ -39,6 +39,7 @@ class MetaPhases {
   // computed from, and a description.
   NamedTensors pending_tensors() const;
   Json pending() const;
+  std::int64_t pending_count() const { return std::ssize(pending_); }
   // Goes on from a checkpoint, whatever number of ranks wrote it. `file` holds pending_tensors();
   // the state must be as the checkpoint left it.
   void restore(const Json& pending, const Path& file);

@@ -17,7 +17,7 @@ namespace {
 constexpr std::array kNeutralKeys = {
     "data.cache",    "data.loader_threads", "train.device", "train.layout",
     "train.threads", "train.communicator",  "checkpoint.",  "log.",
-    "meta.rank",     "data.stage",          "monitor.",
+    "meta.rank",     "data.stage",          "monitor.",     "validate.hd95",
 };
 
 bool decides_result(const std::string& path) {

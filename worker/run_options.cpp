@@ -111,6 +111,9 @@ std::vector<Option> other_options() {
           0, 1e12),
       key("validate.cases", Type::kInteger, "20", "Validation cases that are scored.", "cases", 1,
           1e6),
+      key("validate.hd95", Type::kBool, "false",
+          "Whether validations measure HD95 as well, which takes longer than Dice; `lacuna eval` "
+          "always does."),
       key("checkpoint.every_steps", Type::kInteger, "1000",
           "Steps between checkpoints; 0: by time only.", "steps", 0, 1e12),
       key("checkpoint.every_seconds", Type::kInteger, "900",
@@ -137,6 +140,17 @@ std::vector<Option> monitor_options() {
       key("monitor.heartbeat_limit", Type::kNumber, "30",
           "Silence after which a rank counts as lost: killed, stopped or cut off.", "seconds", 0.03,
           1e6),
+      key("monitor.metrics", Type::kBool, "true",
+          "GET /metrics of the run, for Prometheus (docs/monitoring.md); needs monitor.enabled."),
+      key("monitor.metrics_bind", Type::kString, "\"auto\"",
+          "Address of /metrics, which needs no token; auto: that of the status server. 0.0.0.0 "
+          "where Prometheus runs on another machine."),
+      key("monitor.metrics_port", Type::kInteger, "0", "Port of /metrics; 0: any free one.", "", 0,
+          65535),
+      key("monitor.metrics_targets", Type::kString, "\"\"",
+          "Directory for the file that tells Prometheus (file_sd) where /metrics is; empty: none "
+          "is "
+          "written."),
       key("monitor.stall_limit", Type::kNumber, "600",
           "Time without progress after which a rank counts as stuck (at least 20 median steps; "
           "three times as long at the start, in a validation and in a save); 0: never.",

@@ -1,5 +1,7 @@
 #include "worker/run_setup.h"
 
+#include <set>
+
 #include "base/log.h"
 #include "methods/registry.h"
 #include "worker/device_batch.h"
@@ -41,6 +43,40 @@ Json describe(const data::Cohort& cohort, const RunConfig& config) {
           {"profile", cohort.profile},
           {"split", config.split},
           {"cases", cohort.cases.size()}};
+}
+
+Json describe_plan(const RunConfig& config, const RunPlan& plan, const RankGroup& ranks,
+                   const data::Cohort& cohort, methods::Method& method) {
+  Json stages = Json::array();
+  std::set<std::string> groups;
+  for (const methods::Stage& stage : plan.stages()) {
+    stages.push_back({{"name", stage.name}, {"steps", stage.steps}});
+    for (const methods::Phase& phase : stage.phases) {
+      for (const auto& trained : phase.trains) groups.insert(trained.group);
+    }
+  }
+  std::vector<std::string> diagnostics, regions, subsets;
+  for (const auto& [name, value] : method.diagnostics()) diagnostics.push_back(name);
+  for (const data::Region& region : cohort.regions) regions.push_back(region.name);
+  for (const auto subset : cohort.modalities.subsets()) {
+    subsets.push_back(cohort.modalities.format(subset));
+  }
+  const bool validates = !validation_cases(config, cohort).empty();
+  return {{"method", config.method},
+          {"hash", config.hash},
+          {"steps", plan.steps()},
+          {"batch", config.batch},
+          {"stages", stages},
+          {"ranks", ranks.size()},
+          {"trainers", ranks.trainers()},
+          {"modalities", cohort.modalities.names()},
+          {"groups", groups},
+          {"diagnostics", diagnostics},
+          {"regions", regions},
+          {"subsets", validates ? subsets : std::vector<std::string>()},
+          {"validate_every", validates ? config.validate_every : 0},
+          {"checkpoint_seconds", config.checkpoint_seconds},
+          {"checkpoint_steps", config.checkpoint_steps}};
 }
 
 std::vector<int> validation_cases(const RunConfig& config, const data::Cohort& cohort) {

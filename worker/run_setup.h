@@ -12,6 +12,7 @@
 #include "worker/rank_group.h"
 #include "worker/run_config.h"
 #include "worker/run_files.h"
+#include "worker/run_plan.h"
 #include "worker/trainer.h"
 
 namespace lacuna::worker {
@@ -28,6 +29,11 @@ std::unique_ptr<methods::Method> make_run_method(const RunConfig& config,
 
 // What checkpoints and run.json say about the data.
 Json describe(const data::Cohort& cohort, const RunConfig& config);
+
+// What TrainingHooks::publish tells as "plan": position and speed to expect, and the names of what
+// will be reported.
+Json describe_plan(const RunConfig& config, const RunPlan& plan, const RankGroup& ranks,
+                   const data::Cohort& cohort, methods::Method& method);
 
 // Empty when nothing is validated.
 std::vector<int> validation_cases(const RunConfig& config, const data::Cohort& cohort);

@@ -4,7 +4,7 @@ namespace lacuna::worker {
 
 StageFeed::StageFeed(const RunData& data, const data::DataRecipe& recipe, const RunConfig& config,
                      const RunPlan& plan, std::int64_t first_step, const Placement& placement,
-                     const RankGroup& ranks)
+                     const RankGroup& ranks, const data::LoaderFigures& figures)
     : placement_(placement) {
   const int stage = plan.stage_at(first_step);
   batches_per_step_ = plan.batches_per_step(stage);
@@ -18,6 +18,7 @@ StageFeed::StageFeed(const RunData& data, const data::DataRecipe& recipe, const 
   options.first_batch = first_step * batches_per_step_;
   options.rank = ranks.rank();
   options.ranks = ranks.trainers();
+  options.figures = figures;
   loader_ = std::make_unique<data::Loader>(data.cohort(), options);
 }
 

@@ -17,7 +17,7 @@ class StageFeed {
   // The data must outlive the feed. Throws ConfigError when the patch does not fit.
   StageFeed(const RunData& data, const data::DataRecipe& recipe, const RunConfig& config,
             const RunPlan& plan, std::int64_t first_step, const Placement& placement,
-            const RankGroup& ranks);
+            const RankGroup& ranks, const data::LoaderFigures& figures = {});
 
   // Batch of a repeat of a phase that trains on training cases; the same for all such phases.
   const methods::Batch& training(std::int64_t repeat);

@@ -16,6 +16,7 @@
 #include "worker/run_setup.h"
 #include "worker/stage_feed.h"
 #include "worker/step_agreement.h"
+#include "worker/step_figures.h"
 #include "worker/step_metrics.h"
 #include "worker/validation_rank.h"
 
@@ -42,7 +43,8 @@ class Trainer {
         agreement_(
             ranks_, [this] { return stop_requested(); }, hooks.checkpoint_requested),
         progress_line_("train", "steps", config.steps,
-                       progress_style(!hooks.progress || !ranks_.writes())) {
+                       progress_style(!hooks.progress || !ranks_.writes())),
+        figures_(hooks.metrics, cohort_.modalities, ranks_.trains()) {
     files_->settle(config_, describe(cohort_, config_));
     data_.emplace(config_, cohort_, ranks_, *files_);
     place(*method_, placement_);
@@ -81,21 +83,7 @@ class Trainer {
 
   void publish_plan() const {
     if (!hooks_.publish || !ranks_.writes()) return;
-    Json stages = Json::array();
-    for (const auto& each : plan_.stages()) {
-      stages.push_back({{"name", each.name}, {"steps", each.steps}});
-    }
-    Json regions = Json::array();
-    for (const auto& region : cohort_.regions) regions.push_back(region.name);
-    hooks_.publish("plan", {{"method", config_.method},
-                            {"modalities", cohort_.modalities.names()},
-                            {"regions", regions},
-                            {"hash", config_.hash},
-                            {"steps", plan_.steps()},
-                            {"batch", config_.batch},
-                            {"stages", stages},
-                            {"ranks", ranks_.size()},
-                            {"trainers", ranks_.trainers()}});
+    hooks_.publish("plan", describe_plan(config_, plan_, ranks_, cohort_, *method_));
   }
 
   TrainingResult train() {
@@ -162,7 +150,7 @@ class Trainer {
     }
     if (!feed_) {
       feed_ = std::make_unique<StageFeed>(*data_, run_recipe(*method_, config_), config_, plan_,
-                                          counters_.step, placement_, ranks_);
+                                          counters_.step, placement_, ranks_, figures_.loader());
       waited_ = 0;
     }
   }
@@ -176,20 +164,23 @@ class Trainer {
     agreement_.begin_step();
     periodic_phase_ran_ = false;
     methods::Progress at = run_position(plan_, config_, cohort_, counters_.step);
-    note(meta_->before_step(at.step));
+    note(with_validation_rank([&] { return meta_->before_step(at.step); }));
     for (const methods::Phase& phase : stage().phases) {
       if (!RunPlan::is_due(phase, at.step)) continue;
       if (phase.on_meta_set) {
-        if (const auto outcome = meta_->run(phase, at)) note({{&phase, *outcome}});
+        const auto outcome = with_validation_rank([&] { return meta_->run(phase, at); });
+        if (outcome) note({{&phase, *outcome}});
         continue;
       }
       periodic_phase_ran_ |= phase.period > 1;
       for (at.repeat = 0; at.repeat < phase.repeats; ++at.repeat) {
-        metrics_.add(phase, train_phase(phase, at), is_first(phase));
+        const PhaseOutcome outcome = train_phase(phase, at);
+        metrics_.add(phase, outcome, is_first(phase));
+        figures_.ran(outcome, /*on_meta_set=*/false);
       }
       at.repeat = 0;
     }
-    note(meta_->after_phases(at.step));
+    note(with_validation_rank([&] { return meta_->after_phases(at.step); }));
     ranks_.enter(at.step, Activity::kUpdating);
     if (Ema* average = state_->ema()) average->update();
     method_->end_step(at);
@@ -201,10 +192,22 @@ class Trainer {
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
     const double waited = feed_->wait_seconds();
     metrics_.end_step(config_.batch, took.count(), waited - waited_);
+    figures_.end_step(samples_, took.count(), waited - waited_);
+    figures_.backlog(meta_->pending_count() + (counters_.candidate ? 1 : 0));
     waited_ = waited;
     progress_line_.update(counters_.step, fmt::format("{:.2f} samples/s  loss {:.4f}  lr {:.3g}",
                                                       metrics_.samples_per_second(),
                                                       metrics_.loss(), metrics_.learning_rate()));
+  }
+
+  // A call that hands jobs to the validation rank or waits for its answers, if there is one.
+  template <typename Call>
+  auto with_validation_rank(const Call& call) const -> decltype(call()) {
+    const auto start = std::chrono::steady_clock::now();
+    auto result = call();
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+    if (link_) figures_.lost_to_validation_rank(took.count());
+    return result;
   }
 
   bool is_first(const methods::Phase& phase) const {
@@ -215,6 +218,7 @@ class Trainer {
   void note(const MetaPhases::Applied& applied) {
     for (const auto& [phase, outcome] : applied) {
       metrics_.add(*phase, outcome, is_first(*phase));
+      figures_.ran(outcome, /*on_meta_set=*/true);
       periodic_phase_ran_ |= phase->period > 1;
     }
   }
@@ -223,6 +227,8 @@ class Trainer {
     const PhaseSettings settings{config_.micro_batch, config_.precision == "bf16"};
     ranks_.enter(at.step, Activity::kWaitingForData);
     const methods::Batch& batch = feed_->training(at.repeat);
+    samples_ = batch.image.size(0);
+    figures_.drew(batch.subsets);
     ranks_.enter(at.step, Activity::kComputing);
     if (ranks_.trainers() == 1) return run_phase(*method_, *state_, phase, batch, at, settings);
     const SharedPhase shared{ranks_, agreement_, reducers_->of(phase), config_.batch};
@@ -269,10 +275,12 @@ class Trainer {
   // Validates, logs and saves what is due; false when a stop was asked for during validation.
   bool after_step(Json line) {
     if (!late_validation_.is_null()) line["validation"] = std::exchange(late_validation_, nullptr);
-    const Judge::Report report = judge_->after_step(counters_.step, [this] {
+    const auto go_on = [this] {
       ranks_.enter(counters_.step, Activity::kValidating);
       return !stop_requested();
-    });
+    };
+    const Judge::Report report =
+        with_validation_rank([&] { return judge_->after_step(counters_.step, go_on); });
     if (report.stopped) {
       counters_.pending_line = std::move(line);
       return false;
@@ -368,6 +376,8 @@ class Trainer {
   std::optional<Judge> judge_;
   std::unique_ptr<StageFeed> feed_;
   StepMetrics metrics_;
+  StepFigures figures_;
+  std::int64_t samples_ = 0;  // of this rank in the newest batch
   int stage_ = -1;
   double waited_ = 0;
   bool periodic_phase_ran_ = false;

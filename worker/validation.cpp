@@ -19,19 +19,30 @@ struct Mean {
   double value() const { return count > 0 ? sum / count : 0; }
 };
 
-Json to_json(const std::map<std::string, Mean>& means) {
+using Means = std::map<std::string, Mean>;
+
+Json to_json(const Means& means) {
   Json object = Json::object();
   for (const auto& [name, mean] : means) object[name] = mean.value();
   return object;
 }
 
-// Scores as text that keeps every bit: [[case id, subset, [dice of each region]], ...].
+Json to_json(const std::map<std::string, Means>& tables) {
+  Json object = Json::object();
+  for (const auto& [name, means] : tables) object[name] = to_json(means);
+  return object;
+}
+
+// Scores as text that keeps every bit: [[case id, subset, [dice of each region], [hd95]], ...].
 Json to_json(const std::vector<evaluation::CaseScore>& scores) {
   Json list = Json::array();
   for (const auto& each : scores) {
-    Json dice = Json::array();
-    for (const auto& region : each.regions) dice.push_back(region.dice);
-    list.push_back({each.case_id, each.subset, dice});
+    Json dice = Json::array(), hd95 = Json::array();
+    for (const auto& region : each.regions) {
+      dice.push_back(region.dice);
+      hd95.push_back(region.hd95_mm);
+    }
+    list.push_back({each.case_id, each.subset, dice, hd95});
   }
   return list;
 }
@@ -42,8 +53,7 @@ class Share {
   Share(RankGroup* ranks, const std::function<bool()>& go_on) : ranks_(ranks), go_on_(go_on) {}
 
   std::optional<Json> score(methods::Method& method, const data::Cohort& cohort,
-                            const std::vector<int>& cases,
-                            const std::optional<data::Extent>& patch) {
+                            const std::vector<int>& cases, const ValidationOptions& wanted) {
     const int count = ranks_ ? ranks_->trainers() : 1, mine = ranks_ ? ranks_->rank() : 0;
     const int total = static_cast<int>(cases.size());
     evaluation::EvaluationOptions options;
@@ -52,8 +62,8 @@ class Share {
     }
     const int rounds = (total + count - 1) / count;
     const int last = static_cast<int>(options.cases.size());
-    options.hd95 = false;
-    options.patch = patch;
+    options.hd95 = wanted.hd95;
+    options.patch = wanted.patch;
     options.progress = [&](int done, int) { return goes_on(done < rounds); };
     const auto scores = evaluation::evaluate(method, cohort, options);
     // A rank with fewer cases takes part in the decision after the last round.
@@ -92,12 +102,12 @@ std::vector<Json> in_case_order(const std::vector<Json>& by_rank, const data::Co
 
 std::optional<ValidationScore> validate(methods::Method& method, const data::Cohort& cohort,
                                         const std::vector<int>& cases,
-                                        const std::optional<data::Extent>& patch, RankGroup* ranks,
+                                        const ValidationOptions& options, RankGroup* ranks,
                                         const std::function<bool()>& go_on) {
   const auto start = std::chrono::steady_clock::now();
   method.module().eval();
   method.invalidate_evaluation_cache();
-  const auto mine = Share(ranks, go_on).score(method, cohort, cases, patch);
+  const auto mine = Share(ranks, go_on).score(method, cohort, cases, options);
   method.module().train();
   if (!mine) return std::nullopt;
   std::vector<Json> by_rank = {*mine};
@@ -109,29 +119,27 @@ std::optional<ValidationScore> validate(methods::Method& method, const data::Coh
   }
 
   Mean all;
-  std::map<std::string, Mean> regions, subsets;
-  std::map<std::string, std::map<std::string, Mean>> table;
+  Means regions, subsets;
+  std::map<std::string, Means> dice_table, hd95_table;  // by subset, then region
   for (const Json& each : in_case_order(by_rank, cohort, cases)) {
     const auto subset = each.at(1).get<data::SubsetMask>();
+    const std::string name = cohort.modalities.format(subset);
     for (std::size_t r = 0; r < each.at(2).size(); ++r) {
+      const std::string& region = cohort.regions[r].name;
       const double dice = each.at(2).at(r);
       all.add(dice);
-      const std::string &region = cohort.regions[r].name, name = cohort.modalities.format(subset);
       regions[region].add(dice);
       subsets[name].add(dice);
-      table[name][region].add(dice);
+      dice_table[name][region].add(dice);
+      if (options.hd95) hd95_table[name][region].add(each.at(3).at(r));
     }
   }
-  Json cells = Json::object();
-  for (const auto& [name, row] : table) cells[name] = to_json(row);
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
-  return ValidationScore{all.value(),
-                         {{"score", all.value()},
-                          {"regions", to_json(regions)},
-                          {"subsets", to_json(subsets)},
-                          {"table", cells},
-                          {"cases", cases.size()},
-                          {"seconds", took.count()}}};
+  Json detail = {{"score", all.value()},        {"regions", to_json(regions)},
+                 {"subsets", to_json(subsets)}, {"table", to_json(dice_table)},
+                 {"cases", cases.size()},       {"seconds", took.count()}};
+  if (options.hd95) detail["hd95"] = to_json(hd95_table);
+  return ValidationScore{all.value(), std::move(detail)};
 }
 
 }  // namespace lacuna::worker

@@ -121,8 +121,8 @@ void ValidationRank::run_meta_phase(const Json& job) {
 
 void ValidationRank::run_validation() {
   const TensorPack weights = receive(state_.model());
-  const auto score = validate(method_, cohort_, cases_, config_.patch, /*ranks=*/nullptr,
-                              [&] { return validation_goes_on(weights); });
+  const auto score = validate(method_, cohort_, cases_, validation_options(config_),
+                              /*ranks=*/nullptr, [&] { return validation_goes_on(weights); });
   send(ranks_.scores(),
        score ? Json{{"score", score->score}, {"detail", score->detail}} : Json{{"cancelled", true}},
        {});

@@ -48,6 +48,22 @@ TEST(BenchCommand, OverlapReportsTheStepTheSumsAndBothTogether) {
   EXPECT_DOUBLE_EQ(report["added"], (together - step) / step);
 }
 
+TEST(BenchCommand, MetricsMeasuresCountingAndScrapingAgainstAStep) {
+  const auto result = run_program(
+      "bench metrics --methods unet --width 0.0625 --patch 32,32,32 --threads 1 --repeats 1 "
+      "--json");
+  ASSERT_EQ(result.code, 0) << result.err;
+  std::vector<std::string> names;
+  for (const Json& entry : Json::parse(result.out)["entries"]) {
+    names.push_back(entry["name"]);
+    EXPECT_GT(entry["seconds"], 0) << names.back();
+  }
+  EXPECT_THAT(names,
+              ::testing::ElementsAre("training step", "counting in a step", "a logged line",
+                                     "telling a heartbeat", "step without load",
+                                     "step under 1000 scrapes/s", "step with 32 stuck scrapers"));
+}
+
 TEST(BenchCommand, RefusesBadUsageWithCodeTwo) {
   EXPECT_EQ(run_program("bench").code, 2);
   EXPECT_EQ(run_program("bench hd96").code, 2);

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/metric_names.h"
 #include "base/temporary_directory.h"
 #include "coordinator/run_monitor.h"
 #include "tests/coordinator/http_socket.h"
@@ -49,14 +50,15 @@ class RankSessionTest : public ::testing::Test {
   }
   fs::path run() const { return directory_ / "run"; }
 
-  std::unique_ptr<RankSession> start(int rank, int ranks = 2) {
+  std::unique_ptr<RankSession> start(int rank, int ranks = 2, Figures figures = {}) {
     return std::make_unique<RankSession>(
         options_, run(), rank, ranks, pulses_[static_cast<std::size_t>(rank)],
         [this, rank](const std::string& mine) { return exchange_.exchange(rank, mine); },
         [this](const Json& event) { reported_.set_value(event); },
         [this, rank](const std::string& why) {
           left_[static_cast<std::size_t>(rank)].set_value(why);
-        });
+        },
+        std::move(figures));
   }
   void start_both() {
     auto second = std::async(std::launch::async, [&] { return start(1); });
@@ -154,6 +156,61 @@ TEST_F(RankSessionTest, BothRanksSeeAStuckOneNamedAndLeave) {
   EXPECT_EQ(event.at("event"), "peer_lost");
   EXPECT_EQ(event.at("rank"), 1);
   EXPECT_FALSE(fs::exists(run() / "coordinator.json"));
+}
+
+TEST_F(RankSessionTest, FiguresOfEveryRankReachTheCoordinatorWithItsHeartbeats) {
+  options_.limits = {0.01, 30, 0};
+  Metrics metrics[2];
+  for (int rank = 0; rank < 2; ++rank) {
+    metrics[rank].counter(metric::kTrainSteps).add(10 + rank);
+    metrics[rank].gauge(metric::kRunStep, {}, 1);  // the run's: only rank 0 tells it
+  }
+  const auto of = [&](int rank) { return [&, rank] { return metrics[rank].samples(); }; };
+  auto second = std::async(std::launch::async, [&] { return start(1, 2, of(1)); });
+  sessions_[0] = start(0, 2, of(0));
+  sessions_[1] = second.get();
+  std::vector<RankSamples> known;
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  do {
+    known = sessions_[0]->coordinator()->figures();
+  } while (known.size() < 2 && std::chrono::steady_clock::now() < until);
+  ASSERT_EQ(known.size(), 2U);
+  const auto value = [&](std::size_t rank, const Metric& metric) {
+    for (const MetricSample& each : known[rank].samples) {
+      if (each.metric == &metric) return each.value;
+    }
+    return -1.0;
+  };
+  const double now = steady_clock().unix_seconds();
+  for (std::size_t rank = 0; rank < 2; ++rank) {
+    EXPECT_EQ(known[rank].rank, static_cast<int>(rank));
+    EXPECT_EQ(value(rank, metric::kTrainSteps), 10.0 + static_cast<double>(rank));
+    EXPECT_NEAR(value(rank, metric::kHeartbeat), now, 30);
+    EXPECT_NEAR(value(rank, metric::kProgress), now, 60);
+    EXPECT_EQ(value(rank, metric::kActivity), 0);  // starting
+  }
+  EXPECT_EQ(value(0, metric::kRunStep), 1);
+  EXPECT_EQ(value(1, metric::kRunStep), -1);
+  EXPECT_EQ(sessions_[1]->coordinator(), nullptr);
+  sessions_[1]->finish(RankEnd::kDone);
+  sessions_[0]->finish(RankEnd::kDone);
+}
+
+// A rank of another build must not be driven out by what it counts.
+TEST_F(RankSessionTest, FiguresThatMakeNoSenseDoNotCostTheHeartbeat) {
+  options_.limits = {1, 30, 0};
+  Metrics metrics;
+  auto session = start(0, 1, [&] { return metrics.samples(); });
+  session->publish("plan", Json::object());
+  const auto endpoint = read_endpoint(run());
+  ASSERT_TRUE(endpoint);
+  HttpClient client(endpoint->address, endpoint->port, endpoint->token);
+  Json beat = to_json(own_heartbeat(0));
+  beat["metrics"] = {{"lacuna_train_steps_total", {{"x", "y", "z"}}}};
+  EXPECT_EQ(client.request("POST", "/api/heartbeat", beat.dump(), 20).status, 200);
+  beat["metrics"] = 7;
+  EXPECT_EQ(client.request("POST", "/api/heartbeat", beat.dump(), 20).status, 200);
+  session->finish(RankEnd::kDone);
 }
 
 TEST_F(RankSessionTest, WhenTheCoordinatorIsGoneTheOthersNameIt) {

@@ -1,0 +1,202 @@
+#include "monitoring/text_server.h"
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <thread>
+#include <utility>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/core/tcp_stream.hpp>
+#include <boost/beast/http.hpp>
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/thread_name.h"
+
+namespace lacuna::monitoring {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = beast::http;
+using Tcp = asio::ip::tcp;
+using ErrorCode = beast::error_code;
+
+constexpr int kLowestPriority = 19;
+
+std::chrono::nanoseconds duration(double seconds) {
+  return std::chrono::nanoseconds(static_cast<std::int64_t>(seconds * 1e9));
+}
+
+class Connection;
+
+// What the connections of a server share. Used by the server's thread only.
+struct Shared {
+  const std::string path, content_type;
+  const TextServer::Text text;
+  const TextServerLimits limits;
+  std::map<std::uint64_t, Connection*> connections;  // by age
+  std::uint64_t accepted = 0;
+};
+
+// One client: request, answer, and again. Owned by the operation that is in flight.
+class Connection : public std::enable_shared_from_this<Connection> {
+ public:
+  Connection(Tcp::socket socket, Shared& shared)
+      : stream_(std::move(socket)),
+        shared_(shared),
+        number_(shared.accepted++),
+        buffer_(shared.limits.request_bytes) {
+    shared_.connections.emplace(number_, this);
+  }
+  ~Connection() { shared_.connections.erase(number_); }
+
+  void start() { read(shared_.limits.request_seconds); }
+  void close() { stream_.close(); }
+
+ private:
+  void read(double seconds) {
+    parser_.emplace();
+    parser_->header_limit(static_cast<std::uint32_t>(shared_.limits.request_bytes));
+    parser_->body_limit(0);
+    stream_.expires_after(duration(seconds));
+    http::async_read(stream_, buffer_, *parser_,
+                     [self = shared_from_this()](ErrorCode error, std::size_t) {
+                       if (!error) self->answer();
+                     });
+  }
+
+  void answer() {
+    const auto& request = parser_->get();
+    const auto target = request.target().substr(0, request.target().find('?'));
+    response_ = {};
+    response_.version(11);
+    response_.set(http::field::server, "lacuna");
+    response_.set(http::field::content_type, "text/plain; charset=utf-8");
+    if (target != beast::string_view(shared_.path)) {
+      response_.result(http::status::not_found);
+      response_.body() = "there is only " + shared_.path + "\n";
+    } else if (request.method() != http::verb::get) {
+      response_.result(http::status::method_not_allowed);
+      response_.set(http::field::allow, "GET");
+    } else {
+      fill();
+    }
+    const bool keep = request.keep_alive();
+    response_.keep_alive(keep);
+    response_.prepare_payload();
+    stream_.expires_after(duration(shared_.limits.answer_seconds));
+    http::async_write(stream_, response_,
+                      [self = shared_from_this(), keep](ErrorCode error, std::size_t) {
+                        if (!error && keep) return self->read(self->shared_.limits.idle_seconds);
+                        ErrorCode ignored;
+                        self->stream_.socket().shutdown(Tcp::socket::shutdown_send, ignored);
+                      });
+  }
+
+  void fill() {
+    try {
+      response_.body() = shared_.text();
+      response_.set(http::field::content_type, shared_.content_type);
+    } catch (const std::exception& error) {
+      log::warn("metrics: {}", error.what());
+      response_.result(http::status::internal_server_error);
+    }
+  }
+
+  beast::tcp_stream stream_;
+  Shared& shared_;
+  const std::uint64_t number_;
+  beast::flat_buffer buffer_;
+  std::optional<http::request_parser<http::string_body>> parser_;
+  http::response<http::string_body> response_;
+};
+
+}  // namespace
+
+class TextServer::Listener {
+ public:
+  Listener(const std::string& address, int port, Shared shared)
+      : shared_(std::move(shared)), acceptor_(context_), pause_(context_) {
+    const Tcp::endpoint at(asio::ip::make_address(address), static_cast<unsigned short>(port));
+    acceptor_.open(at.protocol());
+    acceptor_.set_option(asio::socket_base::reuse_address(true));
+    ::fcntl(acceptor_.native_handle(), F_SETFD, FD_CLOEXEC);
+    acceptor_.bind(at);
+    acceptor_.listen();
+    port_ = acceptor_.local_endpoint().port();
+    accept();
+    thread_ = std::thread([this] { serve(); });
+  }
+  ~Listener() {
+    context_.stop();
+    thread_.join();
+  }
+
+  int port() const { return port_; }
+
+ private:
+  void serve() {
+    name_thread("metrics");
+    ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), kLowestPriority);
+    for (;;) {
+      try {
+        context_.run();
+        return;
+      } catch (const std::exception& error) {  // must not end the run
+        log::warn("metrics: {}", error.what());
+      }
+    }
+  }
+
+  void accept() {
+    acceptor_.async_accept([this](ErrorCode error, Tcp::socket socket) {
+      if (error) {
+        // Out of descriptors, most likely: asking again at once would only burn the core.
+        pause_.expires_after(std::chrono::milliseconds(100));
+        pause_.async_wait([this](ErrorCode) { accept(); });
+        return;
+      }
+      ::fcntl(socket.native_handle(), F_SETFD, FD_CLOEXEC);
+      if (shared_.connections.size() >= shared_.limits.connections) {
+        const auto oldest = shared_.connections.begin();
+        oldest->second->close();
+        shared_.connections.erase(oldest);
+      }
+      std::make_shared<Connection>(std::move(socket), shared_)->start();
+      accept();
+    });
+  }
+
+  Shared shared_;  // before the context, whose handlers own the connections
+  asio::io_context context_{1};
+  Tcp::acceptor acceptor_;
+  asio::steady_timer pause_;
+  int port_ = 0;
+  std::thread thread_;
+};
+
+TextServer::TextServer(const std::string& address, int port, std::string path,
+                       std::string content_type, Text text, const TextServerLimits& limits) {
+  try {
+    listener_ = std::make_unique<Listener>(
+        address, port,
+        Shared{std::move(path), std::move(content_type), std::move(text), limits, {}, 0});
+  } catch (const boost::system::system_error& error) {
+    throw_error<Error>("cannot listen on {} port {}: {}", address, port, error.code().message());
+  }
+}
+
+TextServer::~TextServer() = default;
+
+int TextServer::port() const { return listener_->port(); }
+
+}  // namespace lacuna::monitoring

@@ -1,0 +1,42 @@
+// An HTTP server of one text at one path, for scrapers: GET, no token, nothing else.
+//
+// One thread of its own at the lowest priority, so that requests take only processor time that the
+// rest of the process leaves over. What a client sends or withholds concerns nobody else: requests
+// are bounded in size and time; when all connections are used up, the oldest makes room. Not the
+// server of prometheus-cpp (CivetWeb): that cannot start threads in a process with LibTorch, whose
+// thread-local storage exceeds the stacks that it asks for. Beast and Asio stay in the source.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace lacuna::monitoring {
+
+struct TextServerLimits {
+  std::size_t connections = 64, request_bytes = 8 * 1024;
+  double request_seconds = 2;  // from the first byte to the last
+  double answer_seconds = 10;  // for a client to take it
+  double idle_seconds = 120;   // between requests of a connection
+};
+
+class TextServer {
+ public:
+  using Text = std::function<std::string()>;  // called on the server's thread
+
+  // Listens from here on; port 0: any free one. Throws Error when the address cannot be used.
+  TextServer(const std::string& address, int port, std::string path, std::string content_type,
+             Text text, const TextServerLimits& limits = {});
+  ~TextServer();  // closes every connection and frees the port
+  TextServer(const TextServer&) = delete;
+  TextServer& operator=(const TextServer&) = delete;
+
+  int port() const;
+
+ private:
+  class Listener;
+  std::unique_ptr<Listener> listener_;
+};
+
+}  // namespace lacuna::monitoring
