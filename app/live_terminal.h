@@ -8,15 +8,23 @@
 
 #include <termios.h>
 
-#include "coordinator/monitor_view.h"
+#include "coordinator/view_lines.h"
 
 namespace lacuna::app {
 
-// Standard output's size; 80 x 24 when it cannot be known.
+// Of standard output: its size (80 x 24 when it cannot be known), and block characters where the
+// locale is UTF-8.
 coordinator::ViewSize terminal_size();
+// Whether standard output is a terminal that can be redrawn (TERM is not dumb).
+bool is_live_terminal();
 
-// A line with its colour, as an escape sequence where `colour`.
-std::string paint(const coordinator::ViewLine& line, bool colour);
+// How styles are shown. NO_COLOR takes the colours away and leaves bold and reverse.
+enum class Paint { kNone, kMonochrome, kColour };
+Paint terminal_paint();
+// A line with its style as an escape sequence of any terminal since the VT100.
+std::string paint(const coordinator::ViewLine& line, Paint how);
+
+enum class Key { kNone, kUp, kDown, kEnter, kBack, kQuit };
 
 class LiveTerminal {
  public:
@@ -27,13 +35,15 @@ class LiveTerminal {
 
   // In one write, over what was there: no flicker.
   void draw(const std::vector<coordinator::ViewLine>& lines);
-  // Until a key is pressed (returned), the window changes its size, a signal arrives or the time is
-  // over (0).
-  char wait(double seconds);
+  // Until a key is pressed, the window changes its size, a signal arrives or the time is over (both
+  // kNone). kQuit when the terminal is gone.
+  Key wait(double seconds);
 
  private:
   bool raw_ = false;
   termios former_{};
+  std::string typed_;  // keys that were not taken yet
+  const Paint paint_;
 };
 
 }  // namespace lacuna::app

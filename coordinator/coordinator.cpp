@@ -11,6 +11,7 @@
 #include "base/thread_name.h"
 #include "coordinator/access.h"
 #include "coordinator/process_state.h"
+#include "coordinator/status_warnings.h"
 
 namespace lacuna::coordinator {
 namespace {
@@ -222,6 +223,7 @@ Json Coordinator::status() {
   if (lost_) {
     status["lost"] = {{"rank", lost_->rank}, {"cause", lost_->cause}, {"reason", lost_->text}};
   }
+  status["warnings"] = status_warnings(status);
   return status;
 }
 

@@ -64,6 +64,7 @@ class Coordinator final : public ServerApi {
   void finish(RankEnd end);
 
   Json status() override;
+  Json history() override { return status_.history(); }
   Json heartbeat(const Json& heartbeat) override;
   void request_checkpoint() override;
   void request_stop() override;

@@ -1,32 +1,18 @@
-// The status of a run as lines of a terminal.
-//
-// Pure functions. Control characters in the status (a host name, an error text) never reach the
-// terminal.
+// The status of a run as lines of a terminal. Pure function.
 #pragma once
 
 #include <string>
 #include <vector>
 
 #include "base/json.h"
+#include "coordinator/view_lines.h"
 
 namespace lacuna::coordinator {
 
-struct ViewSize {
-  int width = 100, height = 1000;  // columns, lines
-};
-
-enum class LineStyle { kPlain, kTitle, kQuiet, kAlarm };
-
-struct ViewLine {
-  std::string text;  // UTF-8, at most `width` columns
-  LineStyle style = LineStyle::kPlain;
-};
-
 // `status`: as GET /api/status; `note`: shown below the title when not empty. Where the height does
-// not suffice, ranks in trouble and the newest events stay.
+// not suffice, parts of the loss and rates are left out, and ranks in trouble and the newest events
+// stay; where the width does not, process ids
+// and then hosts are left out.
 std::vector<ViewLine> monitor_view(const Json& status, const std::string& note, ViewSize size);
-
-// Values as a row of bars, the newest `width` of them; not finite values are blanks.
-std::string sparkline(const std::vector<double>& values, int width);
 
 }  // namespace lacuna::coordinator

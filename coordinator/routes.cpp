@@ -5,8 +5,8 @@
 
 #include "base/error.h"
 #include "coordinator/access.h"
+#include "coordinator/assets.h"
 #include "coordinator/heartbeat.h"
-#include "coordinator/status_page.h"
 
 namespace lacuna::coordinator {
 namespace {
@@ -20,11 +20,36 @@ Reply json_reply(int status, const Json& json) {
   return {status, "application/json", dump_line(json) + "\n", ""};
 }
 
-Reply page(ServerApi& api, const std::string&) {
-  return {200, "text/html; charset=utf-8", status_page(api.status()), ""};
+Reply asset(const char* type, std::string_view text) {
+  return {200, std::string(type) + "; charset=utf-8", std::string(text), ""};
+}
+
+Reply page(ServerApi&, const std::string&) { return asset("text/html", assets::kPage); }
+
+Reply page_style(ServerApi&, const std::string&) {
+  Reply reply = asset("text/css", assets::kTheme);
+  reply.body += assets::kPageStyle;
+  return reply;
+}
+
+Reply page_script(ServerApi&, const std::string&) {
+  Reply reply = asset("text/javascript", assets::kPageText);
+  reply.body += assets::kPageCurves;
+  reply.body += assets::kPageScript;
+  return reply;
+}
+
+Reply line_chart(ServerApi&, const std::string&) {
+  return asset("text/javascript", assets::kLineChart);
+}
+
+Reply chart_library(ServerApi&, const std::string&) {
+  return asset("text/javascript", assets::kChartLibrary);
 }
 
 Reply status(ServerApi& api, const std::string&) { return json_reply(200, api.status()); }
+
+Reply history(ServerApi& api, const std::string&) { return json_reply(200, api.history()); }
 
 Reply checkpoint(ServerApi& api, const std::string&) {
   api.request_checkpoint();
@@ -48,7 +73,12 @@ Reply heartbeat(ServerApi& api, const std::string& body) {
 
 constexpr std::array kRoutes = {
     Route{"/", "GET", page},
+    Route{"/page.css", "GET", page_style},
+    Route{"/page.js", "GET", page_script},
+    Route{"/line_chart.js", "GET", line_chart},
+    Route{"/chart.js", "GET", chart_library},
     Route{"/api/status", "GET", status},
+    Route{"/api/history", "GET", history},
     Route{"/api/checkpoint", "POST", checkpoint},
     Route{"/api/stop", "POST", stop},
     Route{"/api/heartbeat", "POST", heartbeat},

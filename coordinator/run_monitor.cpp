@@ -1,43 +1,75 @@
 #include "coordinator/run_monitor.h"
 
+#include <set>
 #include <utility>
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "coordinator/run_status.h"
+#include "base/host.h"
+#include "base/lease.h"
+#include "base/progress.h"
+#include "coordinator/process_state.h"
+#include "coordinator/status_warnings.h"
 
 namespace lacuna::coordinator {
 namespace {
 
-// A server answers within milliseconds; one whose process is stopped never does.
-constexpr double kAnswerSeconds = 3;
+const std::set<std::string> kEnds = {"done", "stopped on request", "diverged", "lost a rank",
+                                     "not started"};
+constexpr const char* kFromFiles = " This is what the files of the run say.";
+
+bool is_loopback(const std::string& address) {
+  return address.starts_with("127.") || address == "::1" || address == "0.0.0.0";
+}
 
 }  // namespace
 
-RunMonitor::RunMonitor(std::filesystem::path run_directory) : directory_(std::move(run_directory)) {
-  for (const char* name : {"run.json", "coordinator.json", "events.jsonl"}) {
-    if (std::filesystem::exists(directory_ / name)) return;
-  }
-  throw_error<DataError>(
-      "{}: no run here (neither run.json nor coordinator.json). Start one: "
-      "lacuna train RUN.json --out {}",
-      directory_.string(), directory_.string());
-}
+RunMonitor::RunMonitor(std::filesystem::path run_directory)
+    : directory_(std::move(run_directory)) {}
 
-Sight RunMonitor::look() {
+Sight RunMonitor::look(double patience_seconds) {
   std::string problem;
-  if (auto status = ask(problem)) {
+  if (auto status = ask(patience_seconds, problem)) {
     (*status)["source"] = "server";
+    (*status)["page"] = fmt::format("http://{}:{}/", endpoint_->address, endpoint_->port);
     return {std::move(*status), ""};
   }
-  RunStatus files(directory_, steady_clock());
-  files.read_files();
-  Json status = files.status();
+  Json status = read();
+  const std::string gone = judge_life(status);
+  status["warnings"] = status_warnings(status);
   status["source"] = "files";
-  return {std::move(status), problem + " This is what the files of the run say."};
+  // Of a run that has ended nobody expects a server.
+  const bool over = kEnds.contains(status.at("state").get<std::string>());
+  return {std::move(status), !gone.empty() ? gone : over ? "" : problem + kFromFiles};
 }
 
-std::optional<Json> RunMonitor::ask(std::string& problem) {
+Json RunMonitor::read() {
+  if (!files_ || !files_->read_files()) {
+    files_ = std::make_unique<RunStatus>(directory_, steady_clock());
+    files_->read_files();
+  }
+  return files_->status();
+}
+
+std::string RunMonitor::judge_life(Json& status) const {
+  const std::string state = status.at("state");
+  if (state != "starting" && state != "running") return "";
+  const auto owner = read_lease(directory_);
+  if (!owner) {
+    status["state"] = state == "starting" ? "not started" : "dead";
+    if (state == "starting") return "";
+    return fmt::format("Its process has ended without a word in events.jsonl. See {}.",
+                       (directory_ / "log" / "rank-0.log").string());
+  }
+  const double age = steady_clock().unix_seconds() - owner->heartbeat;
+  const bool gone = owner->host == host_name() && process_state(owner->pid) == 0;
+  if (!gone && age < 2 * owner->stale_seconds) return "";
+  status["state"] = "dead";
+  return fmt::format("Its process {} on {} is gone, last seen {} ago. The same command resumes.",
+                     owner->pid, owner->host, format_duration(age));
+}
+
+std::optional<Json> RunMonitor::ask(double patience_seconds, std::string& problem) {
   std::optional<Endpoint> endpoint;
   try {
     endpoint = read_endpoint(directory_);
@@ -49,13 +81,22 @@ std::optional<Json> RunMonitor::ask(std::string& problem) {
     problem = "No status server runs (there is no coordinator.json).";
     return std::nullopt;
   }
+  if (is_loopback(endpoint->address) && endpoint->host != host_name()) {
+    problem = fmt::format("The status server answers on {} only: run lacuna monitor there.",
+                          endpoint->host);
+    return std::nullopt;
+  }
+  if (is_loopback(endpoint->address) && process_state(endpoint->pid) == 0) {
+    problem = fmt::format("The status server's process {} is gone.", endpoint->pid);
+    return std::nullopt;
+  }
   if (!client_ || endpoint_->token != endpoint->token) {  // another process of the run since
     endpoint_ = endpoint;
     const bool any = endpoint->address == "0.0.0.0";
     client_ = std::make_unique<HttpClient>(any ? "127.0.0.1" : endpoint->address, endpoint->port,
                                            endpoint->token);
   }
-  const HttpReply reply = client_->request("GET", "/api/status", "", kAnswerSeconds);
+  const HttpReply reply = client_->request("GET", "/api/status", "", patience_seconds);
   Json status = Json::parse(reply.body, nullptr, /*allow_exceptions=*/false);
   if (reply.status == 200 && status.is_object()) return status;
   problem = fmt::format("The status server of pid {} on {} does not answer at {} port {} ({}).",

@@ -1,8 +1,10 @@
 #include "coordinator/run_status.h"
 
+#include <algorithm>
 #include <ctime>
-#include <fstream>
+#include <iterator>
 #include <optional>
+#include <vector>
 
 #include "base/error.h"
 
@@ -10,10 +12,20 @@ namespace lacuna::coordinator {
 namespace {
 
 constexpr std::size_t kEvents = 20;  // a screenful
+// Of a longer metrics.jsonl only some lines, evenly spread, are parsed: a second of work at most.
+constexpr std::uintmax_t kParsedBytes = 8 * 1024 * 1024;
+// The newest lines are parsed whatever the length.
+constexpr std::uintmax_t kTailBytes = 256 * 1024;
 constexpr std::size_t kLosses = 160;
 // Speed is the mean over about the last ten minutes, so that it holds validations and saves.
 constexpr double kSpeedSeconds = 600;
 constexpr std::size_t kPoints = 1024;
+
+// A whole line of a file; a damaged one is null.
+Json parse_line(std::string_view text) {
+  Json line = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  return line.is_object() ? line : Json();
+}
 
 template <typename T>
 void push(std::deque<T>& queue, T item, std::size_t limit) {
@@ -36,15 +48,6 @@ std::int64_t step_of(const Json& line) {
   return found != line.end() && found->is_number() ? found->get<std::int64_t>() : 0;
 }
 
-template <typename Visit>
-void each_line(const std::filesystem::path& path, const Visit& visit) {
-  std::ifstream file(path);
-  for (std::string text; std::getline(file, text);) {
-    const Json line = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-    if (line.is_object()) visit(line);
-  }
-}
-
 std::string state_after(const std::string& event, const std::string& before) {
   if (event == "start" || event == "resume" || event == "stage") return "running";
   if (event == "stop") return "stopped on request";
@@ -56,7 +59,10 @@ std::string state_after(const std::string& event, const std::string& before) {
 }  // namespace
 
 RunStatus::RunStatus(const std::filesystem::path& run_directory, const Clock& clock)
-    : directory_(std::filesystem::absolute(run_directory).lexically_normal()), clock_(clock) {}
+    : directory_(std::filesystem::absolute(run_directory).lexically_normal()),
+      clock_(clock),
+      metrics_file_(directory_ / "metrics.jsonl"),
+      events_file_(directory_ / "events.jsonl") {}
 
 void RunStatus::publish(const std::string& kind, const Json& what) {
   const std::lock_guard lock(mutex_);
@@ -68,20 +74,23 @@ void RunStatus::publish(const std::string& kind, const Json& what) {
 void RunStatus::publish_metrics(const Json& line) {
   metrics_ = line;
   step_ = step_of(line);
+  history_.add(line);
   // A resumed run writes the steps after its checkpoint again.
   while (!losses_.empty() && losses_.back().at(0) >= step_of(line)) losses_.pop_back();
   push(losses_, Json{step_of(line), line.value("loss", Json())}, kLosses);
-  if (!line.contains("validation")) return;
+  if (!line.value("validation", Json()).is_object()) return;
   validation_ = line.at("validation");
-  validation_["step"] = step_of(line);
+  if (!validation_.contains("step")) validation_["step"] = step_of(line);
   const Json score = validation_.value("score", Json());
   if (score.is_number()) best_score_ = std::max(best_score_, score.get<double>());
   validation_["best_score"] = best_score_;
 }
 
 void RunStatus::publish_event(const Json& line) {
-  const std::string event = line.value("event", "");
-  push(events_, line, kEvents);
+  const Json name = line.value("event", Json());
+  const std::string event = name.is_string() ? name.get<std::string>() : "";
+  const bool routine = event == "checkpoint" || event == "validation";
+  push(routine ? routine_ : events_, Event{events_so_far_++, line}, kEvents);
   state_ = state_after(event, state_);
   if (event == "start") ++starts_;
   if (event == "resume") ++resumes_;
@@ -97,17 +106,33 @@ void RunStatus::position(std::int64_t step) {
   while (points_.size() > 2 && now - points_.front().seconds > kSpeedSeconds) points_.pop_front();
 }
 
-void RunStatus::read_files() {
-  const std::lock_guard lock(mutex_);
+void RunStatus::read_run_file() {
+  if (plan_.contains("modalities")) return;
   try {
     const Json run = read_json(directory_ / "run.json");
     plan_["method"] = run.value("method", Json());
     plan_["steps"] = run.value("train", Json::object()).value("steps", Json());
-  } catch (const Error&) {
+    const auto modalities = "/provenance/cohort/modalities"_json_pointer;
+    if (run.contains(modalities)) plan_["modalities"] = run.at(modalities);
+  } catch (const std::exception&) {
     // A run that has not begun has no run.json yet.
   }
-  each_line(directory_ / "metrics.jsonl", [&](const Json& line) { publish_metrics(line); });
-  each_line(directory_ / "events.jsonl", [&](const Json& line) { publish_event(line); });
+}
+
+bool RunStatus::read_files() {
+  const std::lock_guard lock(mutex_);
+  read_run_file();
+  const std::uintmax_t every = metrics_file_.unread() / kParsedBytes + 1;
+  std::uintmax_t number = 0;
+  const bool same = metrics_file_.read([&](std::string_view text, std::uintmax_t left) {
+    const bool needed = number++ % every == 0 || left < kTailBytes ||
+                        text.find("\"validation\"") != std::string_view::npos;
+    if (!needed) return;
+    if (const Json line = parse_line(text); !line.is_null()) publish_metrics(line);
+  });
+  return events_file_.read([&](std::string_view text, std::uintmax_t) {
+    if (const Json line = parse_line(text); !line.is_null()) publish_event(line);
+  }) && same;
 }
 
 double RunStatus::seconds_per_step() const {
@@ -116,6 +141,13 @@ double RunStatus::seconds_per_step() const {
   const Point& first = points_[1];
   const Point& last = points_.back();
   return (last.seconds - first.seconds) / static_cast<double>(last.step - first.step);
+}
+
+Json RunStatus::history() const {
+  std::unique_lock lock(mutex_);
+  const History copy = history_;
+  lock.unlock();  // the trainer, which publishes, must not wait for the text
+  return copy.json();
 }
 
 Json RunStatus::status() const {
@@ -133,10 +165,20 @@ Json RunStatus::status() const {
     }
     checkpoint.erase("event");
   }
+  std::vector<Event> merged;
+  std::merge(events_.begin(), events_.end(), routine_.begin(), routine_.end(),
+             std::back_inserter(merged),
+             [](const Event& a, const Event& b) { return a.number < b.number; });
+  Json events = Json::array();
+  for (Event& event : merged) events.push_back(std::move(event.line));
+  const auto planned = [&](const char* name) { return plan_.value(name, Json()); };
   const auto metric = [&](const char* name) { return metrics_.value(name, Json()); };
   return {{"run", directory_.filename().string()},
           {"directory", directory_.string()},
-          {"method", plan_.value("method", Json())},
+          {"method", planned("method")},
+          {"modalities", planned("modalities")},
+          {"regions", planned("regions")},
+          {"stages", planned("stages")},
           {"state", state_},
           {"stage", metric("stage")},
           {"step", step_},
@@ -158,7 +200,7 @@ Json RunStatus::status() const {
           {"validation", validation_},
           {"checkpoint", checkpoint},
           {"restarts", starts_ + resumes_ > 0 ? starts_ + resumes_ - 1 : 0},
-          {"events", events_}};
+          {"events", events}};
 }
 
 }  // namespace lacuna::coordinator

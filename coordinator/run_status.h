@@ -12,6 +12,8 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "coordinator/history.h"
+#include "coordinator/lines_follower.h"
 
 namespace lacuna::coordinator {
 
@@ -24,18 +26,25 @@ class RunStatus {
   void publish(const std::string& kind, const Json& what);
   // Where the trainer is now, for speed and remaining time between two lines of metrics.
   void position(std::int64_t step);
-  // Adds what earlier processes of the run wrote: run.json, metrics.jsonl, events.jsonl. Missing
-  // and torn files are no error.
-  void read_files();
+  // Adds what is new in run.json, metrics.jsonl and events.jsonl since the last call. Missing files
+  // and torn lines are no error. False when the files were rewritten in between, as a resumed run
+  // does: read them with a new object.
+  bool read_files();
 
   Json status() const;
+  Json history() const;  // as GET /api/history
 
  private:
   struct Point {
     double seconds = 0;
     std::int64_t step = 0;
   };
+  struct Event {
+    std::int64_t number = 0;
+    Json line;
+  };
 
+  void read_run_file();
   void publish_metrics(const Json& line);
   void publish_event(const Json& line);
   double seconds_per_step() const;
@@ -43,11 +52,13 @@ class RunStatus {
   const std::filesystem::path directory_;
   const Clock& clock_;
   mutable std::mutex mutex_;
+  LinesFollower metrics_file_, events_file_;
   Json plan_ = Json::object(), metrics_ = Json::object(), validation_, checkpoint_;
-  std::deque<Json> events_;
-  std::deque<Json> losses_;  // [step, loss]
+  History history_;
+  std::deque<Event> events_, routine_;  // checkpoints and validations must not push out the others
+  std::deque<Json> losses_;             // [step, loss]
   std::deque<Point> points_;
-  std::int64_t step_ = 0, starts_ = 0, resumes_ = 0;
+  std::int64_t step_ = 0, starts_ = 0, resumes_ = 0, events_so_far_ = 0;
   double best_score_ = 0;
   std::string state_ = "starting";
 };

@@ -19,6 +19,7 @@ class ServerApi {
  public:
   virtual ~ServerApi() = default;
   virtual Json status() = 0;
+  virtual Json history() = 0;
   // The answer to a heartbeat. Throws Error (answered with 400 and its text) when it is none.
   virtual Json heartbeat(const Json& heartbeat) = 0;
   virtual void request_checkpoint() = 0;

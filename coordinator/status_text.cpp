@@ -1,5 +1,7 @@
 #include "coordinator/status_text.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "base/progress.h"
@@ -31,26 +33,30 @@ std::string duration_or_dash(const Json& value) {
   return value.is_number() ? format_duration(value.get<double>()) : "-";
 }
 
-std::string position_text(const Json& status) {
+std::optional<double> progress_share(const Json& status) {
   const Json step = at(status, "step"), steps = at(status, "steps");
-  if (!step.is_number() || !steps.is_number() || steps <= 0) {
-    return "step " + number_or_dash(step);
-  }
-  return fmt::format("step {} of {} ({:.1f} %)", step.dump(), steps.dump(),
-                     100 * step.get<double>() / steps.get<double>());
+  if (!step.is_number() || !steps.is_number() || steps <= 0) return std::nullopt;
+  return std::clamp(step.get<double>() / steps.get<double>(), 0.0, 1.0);
+}
+
+std::string position_text(const Json& status) {
+  const auto share = progress_share(status);
+  const std::string step = number_or_dash(at(status, "step"));
+  if (!share) return "step " + step;
+  return fmt::format("step {} of {} ({:.1f} %)", step, at(status, "steps").dump(), 100 * *share);
 }
 
 std::string speed_text(const Json& status) {
   std::string text;
   const auto add = [&](const std::string& part) { text += (text.empty() ? "" : ", ") + part; };
+  if (const Json left = at(status, "eta_seconds"); left.is_number()) {
+    add(duration_or_dash(left) + " left");
+  }
   if (const Json each = at(status, "seconds_per_step"); each.is_number()) {
     add(number_or_dash(each, 3) + " s per step");
   }
   if (const Json rate = at(status, "samples_per_second"); rate.is_number()) {
     add(number_or_dash(rate, 3) + " samples/s");
-  }
-  if (const Json left = at(status, "eta_seconds"); left.is_number()) {
-    add(duration_or_dash(left) + " left");
   }
   return text.empty() ? "-" : text;
 }

@@ -6,8 +6,8 @@
 
 namespace lacuna::monitoring::assets {
 
-extern const std::string_view kStyle;         // assets/report.css
-extern const std::string_view kScript;        // assets/report.js
-extern const std::string_view kChartLibrary;  // Chart.js, of Debian's libjs-chart.js
+extern const std::string_view kStyle;      // assets/report.css
+extern const std::string_view kScript;     // assets/report.js
+extern const std::string_view kPublished;  // assets/published.csv
 
 }  // namespace lacuna::monitoring::assets

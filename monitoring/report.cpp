@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "coordinator/assets.h"
 #include "monitoring/assets.h"
 #include "monitoring/html.h"
 #include "monitoring/report_view.h"
@@ -21,6 +22,7 @@ constexpr Section kSections[] = {
     {"robustness", "Robustness", robustness_section},
     {"subsets", "Subsets", heat_section},
     {"comparison", "Comparison", comparison_section},
+    {"published", "Published", published_section},
     {"training", "Training", training_section},
     {"overlays", "Cases", overlay_section},
     {"institutions", "Institutions", institution_section},
@@ -46,6 +48,7 @@ std::string make_report(const std::vector<RunRecord>& runs, const std::string& m
   page += fmt::format("<meta http-equiv=\"Content-Security-Policy\" content=\"{}\">\n", kPolicy);
   page += "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n";
   page += "<title>Lacuna report</title>\n<style>\n";
+  page += coordinator::assets::kTheme;
   page += assets::kStyle;
   page += "</style>\n</head>\n<body>\n<header><h1>Lacuna report</h1>";
   page += fmt::format("<p>{} run{}, made {}</p>", runs.size(), runs.size() == 1 ? "" : "s",
@@ -54,8 +57,9 @@ std::string make_report(const std::vector<RunRecord>& runs, const std::string& m
   page += "<nav>" + links + "</nav>\n<main>" + body + "</main>\n";
   page += "<script type=\"application/json\" id=\"charts\">" + script_json(view.charts()) +
           "</script>\n<script>";
-  page += assets::kChartLibrary;
+  page += coordinator::assets::kChartLibrary;
   page += "</script>\n<script>";
+  page += coordinator::assets::kLineChart;
   page += assets::kScript;
   return page + "</script>\n</body>\n</html>\n";
 }

@@ -69,6 +69,7 @@ std::string replicates_section(ReportView& view);
 std::string robustness_section(ReportView& view);
 std::string heat_section(ReportView& view);
 std::string comparison_section(ReportView& view);
+std::string published_section(ReportView& view);
 std::string training_section(ReportView& view);
 std::string overlay_section(ReportView& view);
 std::string institution_section(ReportView& view);

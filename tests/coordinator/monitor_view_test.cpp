@@ -1,14 +1,11 @@
 #include "coordinator/monitor_view.h"
 
-#include <fstream>
 #include <limits>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "base/error.h"
 #include "base/temporary_directory.h"
-#include "coordinator/run_monitor.h"
 #include "coordinator/run_status.h"
 #include "tests/base/fake_clock.h"
 
@@ -45,6 +42,10 @@ TEST(Sparkline, ScalesFromTheLowestToTheHighestOfTheNewest) {
   EXPECT_EQ(sparkline({}, 10), "");
 }
 
+TEST(Sparkline, HasAFormForTerminalsWithoutUnicode) {
+  EXPECT_EQ(sparkline({0, 7, 3.5}, 3, false), "_#~");
+}
+
 TEST(MonitorView, FitsTheTerminalAndKeepsRanksInTrouble) {
   const Json status = {{"run", "first"}, {"step", 50}, {"steps", 200}, {"ranks", many_ranks(100)}};
   const auto lines = monitor_view(status, "", {80, 24});
@@ -54,6 +55,35 @@ TEST(MonitorView, FitsTheTerminalAndKeepsRanksInTrouble) {
   EXPECT_THAT(text, HasSubstr("  77  n1"));
   EXPECT_THAT(text, HasSubstr("silent 40 s"));
   EXPECT_THAT(text, HasSubstr("more"));
+}
+
+TEST(MonitorView, InANarrowWindowTheStateOfARankIsStillThere) {
+  const Json status = {{"run", "first"},
+                       {"step", 50},
+                       {"steps", 200},
+                       {"eta_seconds", 75.0},
+                       {"ranks", many_ranks(2)},
+                       {"seconds_per_step", 0.5},
+                       {"losses", {{"dice", 0.5}}}};
+  const std::string narrow = text_of(monitor_view(status, "", {50, 15, false}));
+  EXPECT_THAT(narrow, HasSubstr("0        5  computing              0.2 s  ok\n"));
+  EXPECT_THAT(narrow, HasSubstr("1 min 15 s left"));
+  EXPECT_THAT(narrow, Not(HasSubstr("n1")));
+  EXPECT_THAT(narrow, Not(HasSubstr("dice")));
+  const std::string wide = text_of(monitor_view(status, "", {200, 50, false}));
+  EXPECT_THAT(wide, HasSubstr("n1           1        5  computing"));
+  EXPECT_THAT(wide, HasSubstr("##########.............................."));  // 25 % of 40
+}
+
+TEST(MonitorView, WarningsAreShownWhole) {
+  const std::string text =
+      "Rank 3 on a-host-with-a-long-name is silent 2 min 10 s (step 5, computing).";
+  const auto lines = monitor_view({{"run", "first"}, {"warnings", {text}}}, "", {40, 24});
+  std::string joined;
+  for (const ViewLine& line : lines) {
+    if (line.style == LineStyle::kAlarm) joined += (joined.empty() ? "" : " ") + line.text;
+  }
+  EXPECT_EQ(joined, text);
 }
 
 TEST(MonitorView, NothingInAStatusControlsTheTerminal) {
@@ -80,38 +110,21 @@ TEST(RunStatusTest, RemainingTimeComesFromTheSpeedOfThisProcess) {
   EXPECT_DOUBLE_EQ(now.at("eta_seconds").get<double>(), 180);
 }
 
-TEST(RunMonitorTest, WithoutAServerTheFilesSpeakAndTornLinesDoNotMatter) {
+// A run that saves often must not lose sight of its restarts.
+TEST(RunStatusTest, CheckpointsDoNotPushOutOtherEvents) {
   const TemporaryDirectory directory;
-  std::ofstream(directory / "run.json") << R"({"method": "toy", "train": {"steps": 40}})";
-  std::ofstream(directory / "metrics.jsonl")
-      << R"({"step": 10, "loss": 0.9, "validation": {"score": 0.6}})"
-      << "\n"
-      << R"({"step": 20, "loss": 0.7, "validation": {"score": 0.5}})"
-      << "\n"
-      << R"({"step": 30, "lo)";
-  std::ofstream(directory / "events.jsonl")
-      << R"({"event": "start", "step": 0, "time": "2026-11-21T04:00:00Z"})"
-      << "\n"
-      << R"({"event": "checkpoint", "step": 20, "time": "2026-11-21T04:01:00Z"})"
-      << "\n"
-      << R"({"event": "resume", "step": 20, "time": "2026-11-21T04:02:00Z"})"
-      << "\n";
-  RunMonitor monitor(directory.path());
-  const Sight sight = monitor.look();
-  EXPECT_EQ(sight.status.at("source"), "files");
-  EXPECT_THAT(sight.note, HasSubstr("No status server"));
-  EXPECT_EQ(sight.status.at("step"), 20);
-  EXPECT_EQ(sight.status.at("steps"), 40);
-  EXPECT_EQ(sight.status.at("loss"), 0.7);
-  EXPECT_EQ(sight.status.at("validation").at("score"), 0.5);
-  EXPECT_EQ(sight.status.at("validation").at("best_score"), 0.6);
-  EXPECT_EQ(sight.status.at("checkpoint").at("step"), 20);
-  EXPECT_EQ(sight.status.at("restarts"), 1);
-}
-
-TEST(RunMonitorTest, ADirectoryWithoutARunIsAnError) {
-  const TemporaryDirectory directory;
-  EXPECT_THROW(RunMonitor(directory.path()), DataError);
+  FakeClock clock;
+  RunStatus status(directory.path(), clock);
+  status.publish("event", {{"event", "start"}, {"step", 0}});
+  for (int step = 1; step <= 500; ++step) {
+    status.publish("event", {{"event", "checkpoint"}, {"step", step}});
+  }
+  status.publish("event", {{"event", "stop"}, {"step", 500}});
+  const Json events = status.status().at("events");
+  EXPECT_EQ(events.size(), 22U);
+  EXPECT_EQ(events.front().at("event"), "start");
+  EXPECT_EQ(events.at(20).at("step"), 500);
+  EXPECT_EQ(events.back().at("event"), "stop");
 }
 
 }  // namespace

@@ -24,6 +24,7 @@ constexpr const char* kToken = "0123456789abcdef";
 class FakeApi final : public ServerApi {
  public:
   Json status() override { return {{"run", "<b>first</b>"}, {"step", 7}}; }
+  Json history() override { return {{"loss", Json::object()}}; }
   Json heartbeat(const Json& heartbeat) override {
     if (heartbeat.value("rank", -1) < 0) throw DataError("no such rank");
     return {{"leave", false}};
@@ -90,11 +91,16 @@ TEST_F(ServerTest, RequestsReachTheRunOnceEach) {
   EXPECT_EQ(api_.stops, 1);
 }
 
-TEST_F(ServerTest, ThePageEscapesWhatItShows) {
-  const HttpReply page = ask("GET", "/");
-  EXPECT_EQ(page.status, 200);
-  EXPECT_THAT(page.body, HasSubstr("&lt;b&gt;first"));
-  EXPECT_THAT(page.body, Not(HasSubstr("<b>first")));
+TEST_F(ServerTest, ThePageAndWhatItLoadsComeFromThisServerAlone) {
+  for (const char* target :
+       {"/", "/page.css", "/page.js", "/line_chart.js", "/chart.js", "/api/history"}) {
+    const std::string reply = raw(request(std::string("GET ") + target));
+    EXPECT_THAT(reply, StartsWith("HTTP/1.1 200")) << target;
+    EXPECT_THAT(reply, HasSubstr("default-src 'none'; script-src 'self';")) << target;
+    EXPECT_THAT(reply, Not(HasSubstr("unsafe-inline"))) << target;
+    EXPECT_THAT(raw(request(std::string("POST ") + target)), StartsWith("HTTP/1.1 405")) << target;
+  }
+  EXPECT_THAT(ask("GET", "/chart.js").body, HasSubstr("Released under the MIT License"));
 }
 
 TEST_F(ServerTest, WrongTargetsMethodsAndBodiesAreRefused) {

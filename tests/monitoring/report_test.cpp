@@ -122,17 +122,7 @@ TEST(Report, LeavesOutRunsThatWereNotEvaluatedAndSaysSo) {
 
 TEST(Report, HundredRunsStaySmall) {
   const TemporaryDirectory directory;
-  std::vector<Path> runs;
-  for (std::uint64_t seed = 1; seed <= 100; ++seed) {
-    SyntheticRun run;
-    run.method = seed % 3 ? "mckd" : "unet";
-    run.seed = seed;
-    run.cases = 2;
-    run.logged_steps = 50;
-    runs.push_back(directory / ("run" + std::to_string(seed)));
-    write_synthetic_run(runs.back(), run);
-  }
-  const std::string page = make_report(read_runs(runs), "today");
+  const std::string page = make_report(read_runs(write_hundred_runs(directory.path())), "today");
   EXPECT_LT(page.size(), 6'000'000u);
   save(directory, page);
 }

@@ -39,7 +39,10 @@ void write_configuration(const fs::path& directory, const SyntheticRun& run) {
        {{"host", "laptop"},
         {"torch", "2.11.0"},
         {"commit", "0123456789"},
-        {"cohort", {{"profile", "brats2021"}, {"fingerprint", "00c0ffee00c0ffee"}}}}}};
+        {"cohort",
+         {{"profile", "brats2018"},
+          {"fingerprint", "00c0ffee00c0ffee"},
+          {"cases", run.cohort_cases}}}}}};
   write_text(directory / "run.json", config.dump(2));
   write_text(directory / "events.jsonl",
              "{\"time\":\"2026-01-02T03:04:05Z\",\"event\":\"start\",\"step\":0}\n"
@@ -162,6 +165,20 @@ void write_synthetic_run(const fs::path& directory, const SyntheticRun& run) {
   if (!run.overlays) return;
   write_overlay(evaluation / "overlays" / "best.safetensors", run.case_prefix + "001", 0.5);
   write_overlay(evaluation / "overlays" / "worst.safetensors", run.case_prefix + "004", 2);
+}
+
+std::vector<fs::path> write_hundred_runs(const fs::path& directory) {
+  std::vector<fs::path> runs;
+  for (std::uint64_t seed = 1; seed <= 100; ++seed) {
+    SyntheticRun run;
+    run.method = seed % 3 ? "mckd" : "unet";
+    run.seed = seed;
+    run.cases = 2;
+    run.logged_steps = 50;
+    runs.push_back(directory / ("run" + std::to_string(seed)));
+    write_synthetic_run(runs.back(), run);
+  }
+  return runs;
 }
 
 }  // namespace lacuna::monitoring
