@@ -2,12 +2,13 @@
 # make demo    phantom -> train -> report.html   make bench   figures against PyTorch, MONAI, medpy
 # make sweep-demo   four runs as jobs of a private SLURM cluster -> sweep-demo/sweep/report.html
 # make monitoring-demo   a Prometheus that watches a training on phantoms
+# make compare  every method on one phantom cohort, one table
 # make asan    the tests under sanitizers        make format  make lint
 BUILD ?= build
 JOBS ?= $(shell nproc)
 export LACUNA_DEPS ?= $(CURDIR)/.deps
 
-.PHONY: all build demo sweep-demo monitoring-demo test bench bundle asan format lint docs-check clean
+.PHONY: all build demo sweep-demo monitoring-demo test bench compare bundle asan format lint docs-check clean
 all: build
 
 build:
@@ -34,6 +35,10 @@ bench:
 	@tools/setup bench
 	@tools/build $(BUILD) $(JOBS) lacuna
 	@bench/run $(BUILD)
+
+# Every method built in: same phantom cohort, same budget, 15 subsets. STEPS=N, WIDTH=F.
+compare: build
+	@tools/compare $(BUILD) $(if $(STEPS),--steps $(STEPS)) $(if $(WIDTH),--width $(WIDTH))
 
 # A relocatable tarball in $(BUILD); TESTS=1: the test programs as well.
 bundle: build

@@ -21,7 +21,8 @@ Json run_eval(const BenchOptions& options) {
   const auto [depth, height, width] = options.patch;
   Json entries = Json::array();
   for (const std::string& name : options.methods) {
-    const auto method = methods::make_method(name, modalities, options.width, Json::object());
+    const auto method =
+        methods::make_method(name, modalities, options.width, Json::object(), options.patch);
     torch::manual_seed(1);
     method->initialise();
     const at::Tensor image = torch::randn({1, modalities.size(), depth + depth / 2, height, width});

@@ -29,7 +29,8 @@ Json bench_method(const std::string& name, const BenchOptions& options) {
   const worker::Placement placement = worker::set_up_device(config);
 
   const data::ModalitySet modalities{{"FLAIR", "T1", "T1c", "T2"}};
-  const auto method = methods::make_method(name, modalities, options.width, Json::object());
+  const auto method =
+      methods::make_method(name, modalities, options.width, Json::object(), options.patch);
   methods::require_extent(options.patch, method->extent_multiple(), "--patch");
   torch::manual_seed(1);
   method->initialise();

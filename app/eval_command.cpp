@@ -32,6 +32,7 @@ struct Arguments {
   fs::path run, data, out, against;
   std::string split, part = "validation", hd95 = "directed";
   std::vector<std::string> subsets;
+  double one_empty_mm = evaluation::kOneEmptyMaskHd95Mm, dice_smooth = 0;
   bool without_hd95 = false, json = false, quiet = false;
 };
 
@@ -108,6 +109,8 @@ void run(const Arguments& arguments) {
   options.cases = scored_cases(cohort, split, arguments.part);
   options.subsets = read_subsets(arguments, cohort.modalities);
   options.score.hd95 = evaluation::parse_hd95(arguments.hd95);
+  options.score.one_empty_mm = arguments.one_empty_mm;
+  options.score.dice_smooth = arguments.dice_smooth;
   options.score.threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   options.hd95 = !arguments.without_hd95;
   options.patch = model.config.patch;
@@ -170,6 +173,16 @@ void add_eval(CLI::App& program, ExitCode&) {
   command->add_option("--subsets", arguments->subsets, "all, or a list: FLAIR+T1c,T2")
       ->delimiter(',');
   command->add_option("--hd95", arguments->hd95, "directed (MONAI) or pooled (medpy)")
+      ->capture_default_str();
+  command
+      ->add_option("--one-empty-mm", arguments->one_empty_mm,
+                   "HD95 when exactly one of truth and prediction is empty; some papers take 0")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command
+      ->add_option("--dice-smooth", arguments->dice_smooth,
+                   "Added to numerator and denominator of Dice; some papers take 1")
+      ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   command->add_option("--against", arguments->against,
                       "Directory of another evaluation: paired tests into comparison.csv");

@@ -44,6 +44,18 @@ std::optional<std::uint64_t> fill_seed(const std::string& source) {
   return seed;
 }
 
+// The size of the input where the arguments give it: some networks are made for one.
+std::optional<data::Extent> input_extent(const Arguments& arguments) {
+  if (!arguments.size.empty()) {
+    return data::Extent{arguments.size[0], arguments.size[1], arguments.size[2]};
+  }
+  if (fill_seed(arguments.input)) return std::nullopt;
+  const TensorFile file(arguments.input);
+  const TensorView* input = file.find("input");
+  if (input == nullptr || input->shape.size() != 5) return std::nullopt;  // refused further on
+  return data::Extent{input->shape[2], input->shape[3], input->shape[4]};
+}
+
 at::Tensor read_input(const Arguments& arguments, const methods::Method& method, int modalities) {
   const auto seed = fill_seed(arguments.input);
   if (!seed) return methods::read_tensor(TensorFile(arguments.input), arguments.input, "input");
@@ -97,7 +109,8 @@ void run(const Arguments& arguments) {
   const data::ModalitySet modalities({"FLAIR", "T1", "T1c", "T2"});
   Json options = Json::object();
   for (const std::string& setting : arguments.settings) set_path(options, setting);
-  const auto method = methods::make_method(arguments.method, modalities, arguments.width, options);
+  const auto method = methods::make_method(arguments.method, modalities, arguments.width, options,
+                                           input_extent(arguments));
   if (const auto seed = fill_seed(arguments.weights)) {
     methods::fill_weights(*method, *seed);
   } else {

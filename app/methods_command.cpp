@@ -36,6 +36,15 @@ const char* optimizer_name(methods::OptimizerSpec::Kind kind) {
   return "";
 }
 
+// The network's axes by their names in the volume.
+std::string axes_of(const methods::Method& method) {
+  std::vector<std::string> names;
+  for (const std::int64_t axis : method.recipe().axes) {
+    names.emplace_back(1, "DHW"[static_cast<std::size_t>(axis)]);
+  }
+  return fmt::format("{}", fmt::join(names, ", "));
+}
+
 Json describe(const methods::MethodEntry& entry) {
   const auto method = methods::make_method(
       entry.name, data::ModalitySet({"FLAIR", "T1", "T1c", "T2"}), 1.0, Json::object());
@@ -74,17 +83,12 @@ Json describe(const methods::MethodEntry& entry) {
                        {"meaning", option.meaning},
                        {"allowed", option.allowed}});
   }
-  return {{"name", entry.name},
-          {"title", entry.title},
-          {"source", entry.source},
-          {"idea", entry.idea},
-          {"output", entry.output},
-          {"deviations", entry.deviations},
-          {"parameters", parameters},
-          {"stages", stages},
-          {"options", options},
-          {"patch", method->recipe().patch},
-          {"extent_multiple", method->extent_multiple()}};
+  return {{"name", entry.name},       {"title", entry.title},
+          {"source", entry.source},   {"idea", entry.idea},
+          {"output", entry.output},   {"deviations", entry.deviations},
+          {"parameters", parameters}, {"stages", stages},
+          {"options", options},       {"patch", method->recipe().patch},
+          {"axes", axes_of(*method)}, {"extent_multiple", method->extent_multiple()}};
 }
 
 void print(const Json& about) {
@@ -92,8 +96,8 @@ void print(const Json& about) {
   fmt::print("{}: {}\n\nsource      {}\nidea        {}\noutput      {}\ndeviations  {}\n",
              text("name"), text("title"), text("source"), text("idea"), text("output"),
              text("deviations"));
-  fmt::print("patch       {} voxels (D, H, W), multiples of {}\n\nparameters\n",
-             about["patch"].dump(), about["extent_multiple"].dump());
+  fmt::print("patch       {} voxels ({}), multiples of {}\n\nparameters\n", about["patch"].dump(),
+             text("axes"), about["extent_multiple"].dump());
   for (const auto& [part, count] : about["parameters"].items()) {
     fmt::print("  {:<20} {:>12}\n", part, count.get<std::int64_t>());
   }

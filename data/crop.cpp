@@ -45,7 +45,8 @@ Crop draw_crop(const CropRecipe& recipe, const Extent& patch, const CropSource& 
       crop.corner[axis] = std::clamp<std::int64_t>((*centre)[axis] - extent / 2, 0, full - extent);
     } else {
       const std::int64_t margin = std::min(recipe.margin[axis], (full - extent) / 2);
-      const std::int64_t choices = full - extent - 2 * margin + 1;
+      const std::int64_t corners = full - extent - 2 * margin + 1;
+      const std::int64_t choices = recipe.exclude_last && corners > 1 ? corners - 1 : corners;
       crop.corner[axis] =
           margin + static_cast<std::int64_t>(stream.below(static_cast<std::uint64_t>(choices)));
     }

@@ -161,6 +161,7 @@ class Loader::Worker {
     batch->samples = mine <= 0 ? 0 : static_cast<int>((mine - 1) / options_.ranks + 1);
     batch->modalities = cohort_.modalities.size();
     batch->patch = options_.recipe.patch;
+    batch->axes = options_.recipe.axes;
     const auto samples = static_cast<std::size_t>(batch->samples);
     const std::size_t voxels = samples * voxels_per_sample();
     resize_on_huge_pages(batch->image, voxels * static_cast<std::size_t>(batch->modalities));

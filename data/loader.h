@@ -28,6 +28,7 @@ struct HostBatch {
   std::int64_t number = 0;
   int samples = 0, modalities = 0;
   Extent patch{};
+  Axes axes = kVolumeAxes;          // the order in which the network wants the axes (DataRecipe)
   std::vector<float> image;         // N x M x D x H x W, normalised; absent modalities are 0
   std::vector<std::uint8_t> label;  // N x D x H x W, Tissue values
   std::vector<std::vector<SubsetMask>> subsets;  // [draw][sample]

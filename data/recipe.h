@@ -32,6 +32,7 @@ struct CropRecipe {
   Extent margin{};               // random corners keep this distance to both borders, voxels
   double scale_probability = 0;  // crop extent times U(scale), resized back to the patch
   Range scale{1, 1};
+  bool exclude_last = false;  // the last random corner of an axis is never drawn (published code)
 };
 
 // Probabilities are per sample unless said otherwise; 0 switches a transform off. Applied in the
@@ -61,12 +62,42 @@ struct AugmentationRecipe {
   std::array<double, 3> mirror_probability{};  // D, H, W
 };
 
+// The order in which the axes of a volume are taken.
+using Axes = std::array<std::int64_t, 3>;
+inline constexpr Axes kVolumeAxes{0, 1, 2};
+
+// `values` belong to the axes of the network; the result to those of the volume.
+template <typename T>
+std::array<T, 3> to_volume_order(const std::array<T, 3>& values, const Axes& axes) {
+  std::array<T, 3> result{};
+  for (std::size_t i = 0; i < 3; ++i) result[static_cast<std::size_t>(axes[i])] = values[i];
+  return result;
+}
+template <typename T>
+std::array<T, 3> to_network_order(const std::array<T, 3>& values, const Axes& axes) {
+  std::array<T, 3> result{};
+  for (std::size_t i = 0; i < 3; ++i) result[i] = values[static_cast<std::size_t>(axes[i])];
+  return result;
+}
+
 struct DataRecipe {
   Extent patch{80, 160, 160};
   Normalisation normalisation = Normalisation::kZScore;
   CropRecipe crop;
   AugmentationRecipe augmentation;
   int draws = 1;  // subsets drawn per sample (2 for mutual learning or consistency)
+  // Axis i of the network's tensors is axis axes[i] of the volume (D, H, W), for networks published
+  // in another order of axes. Everything that a method states or sees is in its own order.
+  Axes axes = kVolumeAxes;
 };
+
+// The recipe for those who work on volumes; `axes` stays, for who hands the samples on.
+inline DataRecipe in_volume_order(DataRecipe recipe) {
+  recipe.patch = to_volume_order(recipe.patch, recipe.axes);
+  recipe.crop.margin = to_volume_order(recipe.crop.margin, recipe.axes);
+  recipe.augmentation.mirror_probability =
+      to_volume_order(recipe.augmentation.mirror_probability, recipe.axes);
+  return recipe;
+}
 
 }  // namespace lacuna::data

@@ -40,7 +40,11 @@ Hd95Definition parse_hd95(const std::string& text) {
 }
 
 std::string describe_empty_rule(const ScoreOptions& options) {
-  return fmt::format("both empty: Dice 1, HD95 0 mm; one empty: Dice 0, HD95 {} mm",
+  const std::string smooth =
+      options.dice_smooth == 0
+          ? "0"
+          : fmt::format("(2 common + {0}) / (voxels + {0}), as everywhere", options.dice_smooth);
+  return fmt::format("both empty: Dice 1, HD95 0 mm; one empty: Dice {}, HD95 {} mm", smooth,
                      options.one_empty_mm);
 }
 
@@ -104,7 +108,8 @@ std::vector<RegionScore> TruthDistances::score(std::span<const std::uint8_t> pre
     score.true_voxels = truth.voxels;
     const std::int64_t voxels = score.predicted_voxels + score.true_voxels;
     const auto common = static_cast<double>(count_common(masks[r], truth.mask));
-    score.dice = voxels == 0 ? 1.0 : 2 * common / static_cast<double>(voxels);
+    const double smooth = content_->options.dice_smooth;
+    score.dice = voxels == 0 ? 1.0 : (2 * common + smooth) / (static_cast<double>(voxels) + smooth);
     if (!hd95 || voxels == 0) continue;
     const bool one_empty = score.predicted_voxels == 0 || score.true_voxels == 0;
     score.hd95_mm = one_empty ? content_->options.one_empty_mm : content_->hd95(truth, masks[r]);

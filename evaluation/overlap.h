@@ -29,6 +29,7 @@ Hd95Definition parse_hd95(const std::string& text);  // throws ConfigError
 struct ScoreOptions {
   Hd95Definition hd95 = Hd95Definition::kDirected;
   double one_empty_mm = kOneEmptyMaskHd95Mm;
+  double dice_smooth = 0;  // s in (2 |A and B| + s) / (|A| + |B| + s)
   int threads = 1;
 };
 

@@ -67,6 +67,17 @@ at::Tensor activate(const InferenceRecipe& recipe, const at::Tensor& output) {
                                                                     : output.softmax(1);
 }
 
+// Labels in the network's order of axes, back in the volume's.
+std::vector<std::uint8_t> in_volume_order(std::vector<std::uint8_t>& labels, const Extent& extent,
+                                          const data::Axes& axes) {
+  if (axes == data::kVolumeAxes) return std::move(labels);
+  const data::Axes back = data::to_volume_order(data::kVolumeAxes, axes);
+  const at::Tensor turned = at::from_blob(labels.data(), extent, at::kByte).permute(back);
+  const at::Tensor rows = turned.contiguous();
+  const auto* begin = rows.const_data_ptr<std::uint8_t>();
+  return {begin, begin + rows.numel()};
+}
+
 // Copies slices (S x d x H x W) at depth `first` of the box into the full-grid results.
 void place(const at::Tensor& labels, const Box& box, std::int64_t first, const Extent& extent,
            std::vector<std::vector<std::uint8_t>>& results) {
@@ -88,8 +99,22 @@ void place(const at::Tensor& labels, const Box& box, std::int64_t first, const E
 
 }  // namespace
 
+std::optional<Box> scored_box(const methods::Method& method, const Extent& extent,
+                              const std::optional<Extent>& own_patch) {
+  const InferenceRecipe recipe = method.inference();
+  if (!recipe.centre_crop) return std::nullopt;
+  const Extent patch =
+      data::to_volume_order(own_patch.value_or(recipe.patch), method.recipe().axes);
+  Box box;
+  for (std::size_t axis = 0; axis < 3; ++axis) {
+    box.corner[axis] = std::max<std::int64_t>(0, (extent[axis] - patch[axis] - 1) / 2);
+    box.extent[axis] = std::min(extent[axis], patch[axis]);
+  }
+  return box;
+}
+
 std::vector<std::vector<std::uint8_t>> segment_subsets(methods::Method& method,
-                                                       const at::Tensor& image,
+                                                       const at::Tensor& case_image,
                                                        const std::vector<SubsetMask>& subsets,
                                                        const std::optional<Extent>& own_patch) {
   const EvaluationMode mode(method.module());
@@ -97,11 +122,16 @@ std::vector<std::vector<std::uint8_t>> segment_subsets(methods::Method& method,
   const Extent patch = own_patch.value_or(recipe.patch);
   methods::require_extent(patch, method.extent_multiple(), "window");
   const torch::Device device = device_of(method.module());
+  const data::Axes axes = method.recipe().axes;
+  const at::Tensor image = case_image.permute({0, 1, axes[0] + 2, axes[1] + 2, axes[2] + 2});
   const Extent extent{image.size(2), image.size(3), image.size(4)};
   std::vector<std::vector<std::uint8_t>> results(
       subsets.size(),
       std::vector<std::uint8_t>(static_cast<std::size_t>(extent[0] * extent[1] * extent[2])));
-  const Box box = covered_box(image, recipe.whole_volume);
+  const auto centre = scored_box(method, data::to_volume_order(extent, axes), own_patch);
+  const Box box = centre ? Box{data::to_network_order(centre->corner, axes),
+                               data::to_network_order(centre->extent, axes)}
+                         : covered_box(image, recipe.whole_volume);
   if (box.empty() || subsets.empty()) return results;
 
   at::Tensor volume = image;
@@ -145,7 +175,10 @@ std::vector<std::vector<std::uint8_t>> segment_subsets(methods::Method& method,
     const std::int64_t slices = last ? patch[0] : d_starts[i + 1] - d_starts[i];
     place(compose_labels(recipe, blender.take(slices)), box, d_starts[i], extent, results);
   }
-  for (auto& labels : results) relabel(recipe, labels);
+  for (auto& labels : results) {
+    relabel(recipe, labels);
+    labels = in_volume_order(labels, extent, axes);
+  }
   return results;
 }
 

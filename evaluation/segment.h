@@ -8,9 +8,15 @@
 #include <vector>
 
 #include "data/cohort.h"
+#include "evaluation/mask.h"
 #include "methods/method.h"
 
 namespace lacuna::evaluation {
+
+// The part of a volume of this extent (D, H, W) that the method segments and that counts in its
+// scores; null: all of it. `patch` as below.
+std::optional<Box> scored_box(const methods::Method& method, const data::Extent& extent,
+                              const std::optional<data::Extent>& patch);
 
 // Segments a whole volume under each subset. Result [subset]: D x H x W Tissue values on the full
 // grid. `image`: 1 x M x D x H x W, normalised. `patch`: windows of this size in place of the

@@ -11,6 +11,24 @@ namespace lacuna::evaluation {
 
 using data::SubsetMask;
 
+namespace {
+
+// The labels of a D x H x W volume, with background outside the box.
+std::vector<std::uint8_t> inside(const std::vector<std::uint8_t>& labels, const Extent& extent,
+                                 const Box& box) {
+  std::vector<std::uint8_t> kept(labels.size());
+  for (std::int64_t d = 0; d < box.extent[0]; ++d) {
+    for (std::int64_t h = 0; h < box.extent[1]; ++h) {
+      const std::int64_t row =
+          ((box.corner[0] + d) * extent[1] + box.corner[1] + h) * extent[2] + box.corner[2];
+      std::copy_n(labels.begin() + row, box.extent[2], kept.begin() + row);
+    }
+  }
+  return kept;
+}
+
+}  // namespace
+
 at::Tensor load_volume(const data::CaseFile& file, const methods::Method& method) {
   const data::CaseInfo& info = file.info();
   const auto [depth, height, width] = info.full_extent;
@@ -51,6 +69,9 @@ std::vector<CaseScore> evaluate(methods::Method& method, const data::Cohort& coh
     const auto [depth, height, width] = info.full_extent;
     std::vector<std::uint8_t> truth(static_cast<std::size_t>(depth * height * width));
     file.read_label({0, 0, 0}, info.full_extent, truth.data());
+    if (const auto box = scored_box(method, info.full_extent, options.patch)) {
+      truth = inside(truth, info.full_extent, *box);
+    }
     TruthDistances distances(truth, info.full_extent, info.spacing_mm, cohort.regions,
                              options.score);
     for (std::size_t s = 0; s < subsets.size(); ++s) {

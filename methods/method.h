@@ -46,6 +46,7 @@ struct OptimizerSpec {
   bool defined_zero =
       true;              // a parameter without gradient steps with zero gradient; else it is left
   double clip_norm = 0;  // total gradient norm of the group; 0 = no clipping
+  bool fresh_each_step = false;  // moments and counter start anew (an optimiser made in the loop)
 };
 
 // The factor on the learning rate at position i = first + step within the stage.
@@ -57,8 +58,9 @@ struct ScheduleSpec {
   std::int64_t horizon = 1;         // poly and cosine reach 0 at i = horizon
   std::int64_t warmup = 0;          // steps of linear warm-up from 0
   std::int64_t restart_period = 0;  // cosine with warm restarts; 0 = none
-  std::int64_t granularity =
-      1;  // steps for which the rate stays (steps per epoch: per-epoch rates)
+  std::int64_t granularity = 1;     // steps for which the rate stays
+  bool per_epoch = false;           // it stays for an epoch of the run's training cases instead
+  bool hold_end = false;            // and is the one at the end of them, not at their start
 };
 
 // Optimiser state is kept under the group's name, so a later stage that trains the group again goes
@@ -134,6 +136,9 @@ struct InferenceRecipe {
   data::Extent patch{80, 160, 160};
   double overlap = 1.0 / 3;  // stride = ceil((1 - overlap) * patch)
   bool whole_volume = true;  // windows tile the volume; else only the brain box
+  // One window in the middle, at floor((size - patch - 1) / 2), is all that is segmented, and all
+  // of the truth that is scored.
+  bool centre_crop = false;
   // Sigmoid: channels in order of application, each where probability > 0.5 writes its tissue, a
   // later one over an earlier one. Softmax: arg max over channels, channel -> tissue.
   struct Channel {

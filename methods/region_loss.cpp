@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "losses/cross_entropy.h"
+#include "losses/precise.h"
 #include "losses/region_targets.h"
 #include "losses/soft_dice.h"
 
@@ -13,16 +14,11 @@ std::vector<data::Region> published_regions() {
   return {regions[0], regions[2], regions[1]};
 }
 
-at::Tensor in_full_precision(const at::Tensor& x) {
-  return x.scalar_type() == at::kDouble ? x : x.to(at::kFloat);
-}
-
 Loss region_loss(const at::Tensor& logits, const at::Tensor& label) {
-  const at::Tensor precise = in_full_precision(logits);
-  const at::Tensor target =
-      losses::region_targets(label, published_regions(), precise.scalar_type());
-  const at::Tensor dice = losses::soft_dice_with_logits(precise, target);
-  const at::Tensor bce = losses::summed_cross_entropy_with_logits(precise, target);
+  const at::Tensor wide = losses::precise(logits);
+  const at::Tensor target = losses::region_targets(label, published_regions(), wide.scalar_type());
+  const at::Tensor dice = losses::soft_dice_with_logits(wide, target);
+  const at::Tensor bce = losses::summed_cross_entropy_with_logits(wide, target);
   return {dice + bce, {{"dice", dice}, {"bce", bce}}, logits.detach()};
 }
 

@@ -12,9 +12,6 @@ namespace lacuna::methods {
 // ET, WT, TC: the published order of output channels.
 std::vector<data::Region> published_regions();
 
-// Under autocast networks end in a short type; sums over voxels need a long one. Double stays.
-at::Tensor in_full_precision(const at::Tensor& x);
-
 // Parts "dice" and "bce", total their sum, output the detached logits.
 // logits: N x 3 x D x H x W in the published order; label: N x D x H x W, data::Tissue values.
 Loss region_loss(const at::Tensor& logits, const at::Tensor& label);

@@ -8,12 +8,14 @@ namespace lacuna::methods {
 
 // One line per method: declaration here, definition in the method's own source.
 const MethodEntry& mckd_entry();
+const MethodEntry& mst_kdnet_entry();
 const MethodEntry& shaspec_entry();
 const MethodEntry& unet_entry();
 
 const std::vector<const MethodEntry*>& all_methods() {
   static const std::vector<const MethodEntry*> entries = [] {
-    std::vector<const MethodEntry*> list = {&mckd_entry(), &shaspec_entry(), &unet_entry()};
+    std::vector<const MethodEntry*> list = {&mckd_entry(), &mst_kdnet_entry(), &shaspec_entry(),
+                                            &unet_entry()};
     std::sort(list.begin(), list.end(),
               [](const auto* a, const auto* b) { return a->name < b->name; });
     return list;
@@ -33,9 +35,10 @@ const MethodEntry& find_method(const std::string& name) {
 }
 
 std::unique_ptr<Method> make_method(const std::string& name, const data::ModalitySet& modalities,
-                                    double width, const Json& options) {
+                                    double width, const Json& options,
+                                    const std::optional<data::Extent>& patch) {
   const MethodEntry& entry = find_method(name);
-  MethodSettings settings{modalities, width, {}};
+  MethodSettings settings{modalities, width, {}, patch};
   settings.options = Schema(entry.options).resolve(options, "method_options");
   return entry.make(settings);
 }

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,8 @@ struct MethodSettings {
   data::ModalitySet modalities{{"FLAIR", "T1", "T1c", "T2"}};
   double width = 1.0;  // scales the channels of every network
   Json options;        // section method_options, resolved against MethodEntry::options
+  // The run's own patch (null: the method's), for networks that are made for one input size.
+  std::optional<data::Extent> patch;
 };
 
 struct MethodEntry {
@@ -45,6 +48,7 @@ const std::vector<const MethodEntry*>& all_methods();  // by name
 
 // Resolves options and builds.
 std::unique_ptr<Method> make_method(const std::string& name, const data::ModalitySet& modalities,
-                                    double width, const Json& options);
+                                    double width, const Json& options,
+                                    const std::optional<data::Extent>& patch = std::nullopt);
 
 }  // namespace lacuna::methods

@@ -8,6 +8,7 @@
 
 #include "base/random.h"
 #include "losses/modality_classification.h"
+#include "losses/precise.h"
 #include "methods/extent_check.h"
 #include "methods/missing_features.h"
 #include "methods/region_loss.h"
@@ -93,8 +94,8 @@ Loss ShaSpecMethod::loss(const std::string&, const Batch& batch, const Progress&
       options_.aux_on_missing ? std::vector<SubsetMask>(subsets.size(), modalities_.full())
                               : subsets;
   const at::Tensor alignment =
-      losses::feature_alignment(in_full_precision(shared.bottleneck), options_.pairs, judged);
-  const at::Tensor domain = losses::modality_classification(in_full_precision(own.domains), judged);
+      losses::feature_alignment(losses::precise(shared.bottleneck), options_.pairs, judged);
+  const at::Tensor domain = losses::modality_classification(losses::precise(own.domains), judged);
   loss.parts.emplace_back("shared", alignment);
   loss.parts.emplace_back("domain", domain);
   loss.total = loss.total + options_.alignment_weight * alignment + options_.domain_weight * domain;

@@ -4,6 +4,7 @@
 
 #include "data/tissue.h"
 #include "losses/cross_entropy.h"
+#include "losses/precise.h"
 #include "losses/region_targets.h"
 #include "losses/soft_dice.h"
 #include "methods/extent_check.h"
@@ -99,9 +100,7 @@ Loss UnetMethod::loss(const std::string&, const Batch& batch, const Progress&) {
   at::Tensor dice, bce;
   double weight = 1, weights = 0;
   for (std::size_t level = 0; level < levels.size(); ++level, weight /= 2) {
-    // Under autocast the network ends in a short type; the sums over voxels need a long one.
-    const at::Tensor logits =
-        levels[level].scalar_type() == at::kDouble ? levels[level] : levels[level].to(at::kFloat);
+    const at::Tensor logits = losses::precise(levels[level]);
     const std::int64_t stride = std::int64_t{1} << level;
     at::Tensor label = batch.label;
     for (int axis = 1; axis <= 3; ++axis) label = label.slice(axis, 0, label.size(axis), stride);

@@ -10,18 +10,24 @@ DeviceBatch::DeviceBatch(data::Loader& loader, const Placement& placement)
     : loader_(loader), host_(loader.next()) {
   const std::int64_t samples = host_->samples;
   const auto [depth, height, width] = host_->patch;
+  const data::Axes& axes = host_->axes;
   // On the CPU the tensors are views of the loader's buffers: no copy.
   batch_.image =
       at::from_blob(host_->image.data(), {samples, host_->modalities, depth, height, width},
                     at::TensorOptions().dtype(at::kFloat))
+          .permute({0, 1, axes[0] + 2, axes[1] + 2, axes[2] + 2})
           .to(placement.device)
           .contiguous(placement.layout);
   batch_.label = at::from_blob(host_->label.data(), {samples, depth, height, width},
                                at::TensorOptions().dtype(at::kByte))
-                     .to(placement.device);
+                     .permute({0, axes[0] + 1, axes[1] + 1, axes[2] + 1})
+                     .to(placement.device)
+                     .contiguous();
   batch_.subsets = host_->subsets;
   batch_.sample_index = host_->sample_index;
-  batch_.origin = host_->origin;
+  for (const data::Extent& corner : host_->origin) {
+    batch_.origin.push_back(data::to_network_order(corner, axes));
+  }
 }
 
 DeviceBatch::~DeviceBatch() {
@@ -31,7 +37,7 @@ DeviceBatch::~DeviceBatch() {
 
 data::LoaderOptions loader_options(const data::DataRecipe& recipe, const RunConfig& config) {
   data::LoaderOptions options;
-  options.recipe = recipe;
+  options.recipe = data::in_volume_order(recipe);
   options.seed = config.seed;
   options.steps = config.steps;
   options.batch = config.batch;

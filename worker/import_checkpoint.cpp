@@ -25,8 +25,8 @@ methods::ImportReport import_checkpoint(const RunConfig& config,
                              run_directory.string());
   }
   const data::ModalitySet modalities({"FLAIR", "T1", "T1c", "T2"});
-  const auto method =
-      methods::make_method(config.method, modalities, config.width, config.method_options);
+  const auto method = methods::make_method(config.method, modalities, config.width,
+                                           config.method_options, config.patch);
   const methods::ImportReport report = methods::import_weights(*method, weights);
 
   FileSystem& files = posix_file_system();

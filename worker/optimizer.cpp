@@ -85,6 +85,10 @@ void Optimizer::step(double learning_rate) {
     for (std::size_t m = 0; m < moments.size(); ++m) moments[m].push_back(slot.moments[m]);
   }
   if (parameters.empty()) return;
+  if (spec_.fresh_each_step) {
+    for (const auto& each : moments) at::_foreach_zero_(each);
+    at::_foreach_zero_(steps);
+  }
   at::_foreach_add_(steps, 1);
 
   if (spec_.kind == Kind::kSgd) {

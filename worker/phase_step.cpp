@@ -162,7 +162,8 @@ PhaseOutcome run_phase(methods::Method& method, TrainingState& state, const meth
   }
   for (const auto& trained : phase.trains) {
     const double rate =
-        trained.optimizer.learning_rate * schedule_factor(trained.schedule, progress.stage_step);
+        trained.optimizer.learning_rate *
+        schedule_factor(trained.schedule, progress.stage_step, progress.steps_per_epoch);
     outcome.learning_rates[trained.group] = rate;
     if (outcome.finite) state.optimizer(trained).step(rate);
   }

@@ -154,8 +154,9 @@ const Schema& RunResolver::schema(const std::string& method) {
 void RunResolver::check_patch(const RunConfig& run, const std::string& where) {
   const std::string key = Json{run.method, run.width, run.method_options, *run.patch}.dump();
   if (fitting_.contains(key)) return;
-  const auto method = methods::make_method(
-      run.method, data::ModalitySet{{"FLAIR", "T1", "T1c", "T2"}}, run.width, run.method_options);
+  const auto method =
+      methods::make_method(run.method, data::ModalitySet{{"FLAIR", "T1", "T1c", "T2"}}, run.width,
+                           run.method_options, run.patch);
   worker::check_patch(*method, *run.patch, where);
   fitting_.insert(key);
 }

@@ -73,7 +73,7 @@ LoadedModel load_model(const std::filesystem::path& path) {
                            (model.checkpoint / "state.json").string(), error.what());
   }
   model.method = methods::make_method(model.config.method, model.modalities, model.config.width,
-                                      model.config.method_options);
+                                      model.config.method_options, model.config.patch);
   const torch::NoGradGuard no_grad;
   NamedTensors tensors = named_tensors(*model.method);
   load_into(tensors, model.checkpoint / "model.safetensors");

@@ -34,7 +34,8 @@ std::vector<Option> data_options() {
       key("data.cache", Type::kString, "\"\"", "Cache directory that `lacuna ingest` wrote."),
       key("data.split", Type::kString, "\"fold0\"", "Split of the cohort to train on."),
       key("data.patch", Type::kIntegers, "null",
-          "Training crop D, H, W; null: the method's card. Multiples that the network takes.",
+          "Training crop D, H, W (or as `lacuna methods` says); null: the card's. Multiples that "
+          "the network takes.",
           "voxels", 1),
       word("data.augment", "\"card\"", {"card", "none"},
            "Augmentation: as the method's card says, or none."),

@@ -29,9 +29,10 @@ std::unique_ptr<methods::Method> make_run_method(const RunConfig& config,
                                                  const data::Cohort& cohort,
                                                  const TrainingHooks& hooks) {
   seed_generators(config.seed, -1, 0);
-  auto method = hooks.make_method ? hooks.make_method(cohort)
-                                  : methods::make_method(config.method, cohort.modalities,
-                                                         config.width, config.method_options);
+  auto method = hooks.make_method
+                    ? hooks.make_method(cohort)
+                    : methods::make_method(config.method, cohort.modalities, config.width,
+                                           config.method_options, config.patch);
   method->initialise();
   check_patch(*method, run_recipe(*method, config).patch, "run");
   return method;

@@ -6,10 +6,13 @@
 
 namespace lacuna::worker {
 
-double schedule_factor(const methods::ScheduleSpec& schedule, std::int64_t stage_step) {
+double schedule_factor(const methods::ScheduleSpec& schedule, std::int64_t stage_step,
+                       std::int64_t steps_per_epoch) {
   using Kind = methods::ScheduleSpec::Kind;
-  const std::int64_t granularity = std::max<std::int64_t>(schedule.granularity, 1);
-  const std::int64_t position = (schedule.first + stage_step) / granularity * granularity;
+  const std::int64_t held =
+      std::max<std::int64_t>(schedule.per_epoch ? steps_per_epoch : schedule.granularity, 1);
+  const std::int64_t position =
+      ((schedule.first + stage_step) / held + (schedule.hold_end ? 1 : 0)) * held;
   if (position < schedule.warmup) {
     return static_cast<double>(position) / static_cast<double>(schedule.warmup);
   }

@@ -1,14 +1,14 @@
-"""The networks of MCKD and ShaSpec and the plain U-Net in PyTorch, written the way a researcher writes them: modules,
-autograd and nothing else. From the method card; parameter counts equal the published ones."""
+"""The networks of MCKD and ShaSpec and the plain U-Net in PyTorch (MST-KDNet: mst_kdnet.py), written
+the way a researcher writes them: modules, autograd and nothing else. From the method card; parameter
+counts equal the published ones."""
 import torch
 from torch import nn
 from torch.nn import functional as F
 
+from mst_kdnet import MstKd
+from widths import scaled
+
 SLOPE = 0.01
-
-
-def scaled(channels, width):
-    return max(2, int(channels * width + 0.5))
 
 
 class WSConv3d(nn.Conv3d):
@@ -220,7 +220,7 @@ class UNet(nn.Module):
         return self.head(x)
 
 
-KINDS = {"mckd": Mckd, "shaspec": ShaSpec, "unet": UNet}
+KINDS = {"mckd": Mckd, "mst-kdnet": MstKd, "shaspec": ShaSpec, "unet": UNet}
 
 
 def dice_loss(logits, target):
@@ -234,6 +234,8 @@ def targets(label):
 
 
 def loss_of(name, model, image, label):
+    if name == "mst-kdnet":
+        return model.loss(image, label)
     target = targets(label)
     if name == "mckd":
         logits, features = model(image)

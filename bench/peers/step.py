@@ -1,5 +1,5 @@
-"""Times a training step of a network of networks.py in PyTorch eager: forward, loss, backward, SGD with
-Nesterov momentum. Prints the fields of `lacuna bench step --json`."""
+"""Times a training step of a method in PyTorch eager: forward, loss, backward, and SGD with Nesterov
+momentum or (MST-KDNet, the joint phase) Adam. Prints the fields of `lacuna bench step --json`."""
 import argparse
 import json
 import os
@@ -33,14 +33,21 @@ def main():
     torch.manual_seed(1)
     torch.ones(8).sum()
     before = memory("VmRSS")
-    model = networks.KINDS[options.method](width=options.width)
+    kind = networks.KINDS[options.method]
+    sized = (options.patch,) if options.method == "mst-kdnet" else ()
+    model = kind(*sized, width=options.width)
     image = torch.randn(options.batch, 4, *options.patch)
     label = torch.randint(0, 4, (options.batch, *options.patch), dtype=torch.uint8)
     if options.layout == "channels_last":
         model = model.to(memory_format=torch.channels_last_3d)
         image = image.contiguous(memory_format=torch.channels_last_3d)
-    optimizer = torch.optim.SGD([p for n, p in model.named_parameters() if n != "importance"],
-                                lr=1e-2, momentum=0.99, nesterov=True)
+    if options.method == "mst-kdnet":
+        optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=1e-4,
+                                     weight_decay=1e-5)
+    else:
+        optimizer = torch.optim.SGD(
+            [p for n, p in model.named_parameters() if n != "importance"],
+            lr=1e-2, momentum=0.99, nesterov=True)
     parts = {"forward_seconds": [], "backward_seconds": [], "optimizer_seconds": []}
     times, processor = [], []
     for _ in range(options.warm_up + options.repeats):

@@ -38,5 +38,28 @@ TEST(CheckLayers, FindsIncludesThatPointUpOrSideways) {
             "data/b.h includes kernels/c.h: data is not above kernels\n");
 }
 
+TEST(CheckMethodNames, PassesOnThisTree) {
+  const auto result = run_tool("check-method-names", "");
+  EXPECT_EQ(result.code, 0) << result.out;
+}
+
+TEST(CheckMethodNames, FindsCodeThatKnowsAMethodAndLeavesComments) {
+  const TemporaryDirectory directory;
+  for (const char* name : {"methods", "worker"}) {
+    std::filesystem::create_directories(directory / name);
+  }
+  std::ofstream(directory / "methods/toy_net.cpp")
+      << "const MethodEntry entry = {\n      .name = \"toy-net\",\n};\n";
+  std::ofstream(directory / "worker/trainer.cpp") << "// As toy-net does.\n"
+                                                     "#include \"methods/toy_net.h\"\n"
+                                                     "ToyNetMethod* method;\n"
+                                                     "int other;\n";
+  const auto result = run_tool("check-method-names", "'" + directory.path().string() + "'");
+  EXPECT_EQ(result.code, 1);
+  EXPECT_EQ(result.out,
+            "worker/trainer.cpp:2 names toy_net: #include \"methods/toy_net.h\"\n"
+            "worker/trainer.cpp:3 names ToyNet: ToyNetMethod* method;\n");
+}
+
 }  // namespace
 }  // namespace lacuna

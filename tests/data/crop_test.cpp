@@ -51,6 +51,18 @@ TEST_F(CropTest, RandomCornersCoverTheVolumeUniformlyUpToTheMargin) {
   EXPECT_EQ(highest, 50 - 5 - 16);
 }
 
+TEST_F(CropTest, TheLastCornerCanBeLeftOut) {
+  CropRecipe recipe;
+  recipe.exclude_last = true;
+  std::int64_t highest = 0;
+  for (std::uint64_t i = 0; i < 500; ++i) {
+    const Crop crop = draw(recipe, i, {38, 58, 50});
+    EXPECT_EQ(crop.corner[2], 0);  // a crop as large as the volume has one corner only
+    highest = std::max({highest, crop.corner[0], crop.corner[1]});
+  }
+  EXPECT_EQ(highest, 1);  // of 0, 1, 2
+}
+
 TEST_F(CropTest, CentredCropsPutAForegroundVoxelInTheMiddle) {
   CropRecipe recipe;
   recipe.centred_probability = 1;

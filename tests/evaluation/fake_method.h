@@ -22,7 +22,7 @@ class FakeMethod final : public methods::Method {
   torch::nn::Module& module() override { return *module_; }
   std::vector<methods::ParameterGroup> groups() override { return {}; }
   std::vector<methods::Stage> stages(std::int64_t) const override { return {}; }
-  data::DataRecipe recipe() const override { return {}; }
+  data::DataRecipe recipe() const override { return data; }
   methods::InferenceRecipe inference() const override { return recipe_; }
   data::Extent extent_multiple() const override { return {2, 2, 2}; }
   methods::Loss loss(const std::string&, const methods::Batch&, const methods::Progress&) override {
@@ -43,6 +43,7 @@ class FakeMethod final : public methods::Method {
   }
 
   int encoded = 0;  // windows so far
+  data::DataRecipe data;
 
  private:
   Forward forward_;

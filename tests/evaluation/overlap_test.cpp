@@ -47,6 +47,29 @@ std::vector<RegionScore> score(const std::array<double, 3>& spacing, Hd95Definit
   return score_case(prediction(), tumour(0), kExtent, spacing, kRegions, options);
 }
 
+// MST-KDNet card, check 12, on a line: published Dice with 1 on both sides, pooled HD95 with
+// numpy's percentile of the distances (0, 0, 4), and 0 mm when one mask is empty.
+TEST(Overlap, TheVariantsOfPublishedTables) {
+  const std::vector<data::Region> region = {{"ET", 1u << 3}};
+  const auto line = [](std::initializer_list<std::pair<int, int>> spans) {
+    Labels labels(200);
+    for (const auto& [begin, end] : spans) std::fill(&labels[begin], &labels[0] + end, 3);
+    return labels;
+  };
+  ScoreOptions options;
+  options.dice_smooth = 1;
+  options.hd95 = Hd95Definition::kPooled;
+  options.one_empty_mm = 0;
+  const auto scored = [&](const Labels& prediction, const Labels& truth) {
+    return score_case(prediction, truth, {1, 1, 200}, {1, 1, 1}, region, options)[0];
+  };
+  EXPECT_DOUBLE_EQ(scored(line({}), line({})).dice, 1);
+  EXPECT_DOUBLE_EQ(scored(line({{0, 100}}), line({})).dice, 1.0 / 101);
+  EXPECT_EQ(scored(line({{0, 100}}), line({})).hd95_mm, 0);
+  EXPECT_DOUBLE_EQ(scored(line({{0, 80}}), line({{30, 90}})).dice, 101.0 / 141);
+  EXPECT_NEAR(scored(line({{0, 1}}), line({{0, 1}, {4, 5}})).hd95_mm, 3.6, 1e-12);
+}
+
 // MONAI 1.5.1 compute_hausdorff_distance(percentile=95, include_background=True, spacing=...) and
 // medpy 0.5.2 hd95(voxelspacing=...), dc() on the same two volumes. MONAI computes in float32.
 TEST(Hd95, EqualsMonaiAndMedpy) {

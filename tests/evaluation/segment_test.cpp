@@ -36,6 +36,49 @@ std::vector<std::uint8_t> expected_labels(FakeMethod& method, const at::Tensor& 
   return {data, data + labels.numel()};
 }
 
+// The network marks voxels by their position along its own last axis, which is the volume's first.
+TEST(SegmentSubsets, ANetworkSeesTheAxesInItsOwnOrder) {
+  auto recipe = small_recipe();
+  recipe.patch = {8, 6, 10};  // H, W, D
+  std::vector<std::int64_t> seen;
+  FakeMethod method(
+      [&](const at::Tensor& image, SubsetMask) {
+        seen = image.sizes().vec();
+        const auto depth = torch::arange(10).expand({1, 8, 6, 10}) - 2.5;
+        return torch::stack({image.select(1, 0), depth * 0 - 1, depth}, 1);
+      },
+      recipe);
+  method.data.axes = {1, 2, 0};
+  at::Tensor image = torch::full({1, 2, 10, 8, 6}, -1.0);
+  image[0][0][1][2][3] = 1;  // one voxel of oedema in a slice that is not necrosis
+  const auto labels = at::tensor(segment_subsets(method, image, {0b01}).front(), at::kByte);
+  EXPECT_EQ(seen, (std::vector<std::int64_t>{1, 2, 8, 6, 10}));
+  at::Tensor expected = torch::zeros({10, 8, 6}, at::kByte);
+  expected.narrow(0, 3, 7).fill_(1);
+  expected[1][2][3] = 2;
+  EXPECT_TRUE(torch::equal(labels.view({10, 8, 6}), expected));
+}
+
+// Volume 11 x 7 x 3, patch 4 x 6 x 4: corners (11 - 4 - 1) / 2 = 3, (7 - 6 - 1) / 2 = 0 and 0.
+TEST(SegmentSubsets, ACentreCropIsAllThatIsSegmented) {
+  auto recipe = small_recipe();
+  recipe.centre_crop = true;
+  FakeMethod method(
+      [](const at::Tensor& image, SubsetMask) {
+        return torch::ones_like(image.narrow(1, 0, 1)).expand({1, 3, 4, 6, 4});
+      },
+      recipe);
+  const auto box = scored_box(method, {11, 7, 3}, std::nullopt);
+  ASSERT_TRUE(box.has_value());
+  EXPECT_EQ(*box, (Box{{3, 0, 0}, {4, 6, 3}}));
+  const auto labels =
+      at::tensor(segment_subsets(method, random_image({11, 7, 3}), {0b11}).front(), at::kByte);
+  at::Tensor expected = torch::zeros({11, 7, 3}, at::kByte);
+  expected.narrow(0, 3, 4).narrow(1, 0, 6).fill_(3);
+  EXPECT_TRUE(torch::equal(labels.view({11, 7, 3}), expected));
+  EXPECT_EQ(method.encoded, 1);
+}
+
 TEST(SegmentSubsets, EqualsTheWholeVolumeForAVoxelwiseNetwork) {
   for (const Extent extent : {Extent{11, 13, 9}, Extent{4, 6, 4}, Extent{3, 20, 2}}) {
     for (const bool probabilities : {true, false}) {

@@ -141,6 +141,25 @@ TEST_F(Evaluation, StopsWhenAskedAndKeepsToTheSubsetsAskedFor) {
   EXPECT_EQ(fake.encoded, 1);
 }
 
+// The tumour is 3 x 3 x 3 voxels from (1, 2, 3); the window holds slices 2 and 3 of it.
+TEST_F(Evaluation, OutsideACentreCropNothingCounts) {
+  auto recipe = small_recipe();
+  recipe.centre_crop = true;
+  recipe.patch = {2, 6, 4};  // in 8 x 9 x 10: from (2, 1, 2)
+  FakeMethod fake(
+      [](const at::Tensor& image, data::SubsetMask) {
+        const auto flair = image.select(1, 0);
+        return torch::stack({flair - 0.5, flair * 0 - 1, flair * 0 - 1}, 1);
+      },
+      recipe);
+  EvaluationOptions options;
+  options.cases = {1};
+  options.subsets = {0b0001};
+  const auto scores = evaluate(fake, cohort_, options);
+  EXPECT_EQ(scores[0].regions[2].dice, 1);
+  EXPECT_EQ(scores[0].regions[2].true_voxels, 18);
+}
+
 TEST_F(Evaluation, RefusesACaseWithoutLabel) {
   auto fake = method();
   cohort_.cases[0].has_label = false;

@@ -119,7 +119,7 @@ TEST_P(TrainingTest, OnSigtermItSavesEndsWith75AndResumes) {
   EXPECT_THAT(other.err, HasSubstr("train.seed"));
 }
 
-INSTANTIATE_TEST_SUITE_P(Methods, TrainingTest, ::testing::Values("mckd", "unet"));
+INSTANTIATE_TEST_SUITE_P(Methods, TrainingTest, ::testing::Values("mckd", "mst-kdnet", "unet"));
 
 }  // namespace
 }  // namespace lacuna::tests

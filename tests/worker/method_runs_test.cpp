@@ -49,6 +49,12 @@ const std::vector<Example>& examples() {
        {32, 64, 64},
        4,
        {"dice", "bce", "shared", "domain"}},
+      // Into the second epoch, where the rate and the ramp change; the discriminator's phase.
+      {"mst-kdnet",
+       Json::object(),
+       {32, 64, 32},
+       5,
+       {"dice_full", "consistency", "attention", "adversarial", "discriminator/missing"}},
   };
   return all;
 }

@@ -1,5 +1,7 @@
 #include "worker/optimizer.h"
 
+#include <array>
+#include <cmath>
 #include <optional>
 
 #include <gtest/gtest.h>
@@ -66,6 +68,27 @@ TEST(Optimizer, NesterovWithWeightDecayEqualsTorch) {
 TEST(Optimizer, AdamEqualsTorch) {
   expect_near(after_four_steps(spec_of(Kind::kAdam, 0, 5e-4), 0.01),
               {0.4752195427518254, -1.0137028377019965, 2.011579734466578, 0.2845622267287896});
+}
+
+// Adam's first step is rate * g / (|g| + epsilon), whatever its betas; an optimiser that is made
+// anew in every iteration takes it every time (MST-KDNet card, check 10).
+TEST(Optimizer, AFreshOptimiserTakesTheFirstStepEveryTime) {
+  OptimizerSpec spec = spec_of(Kind::kAdam);
+  spec.beta2 = 0.99;
+  spec.fresh_each_step = true;
+  at::Tensor weight =
+      torch::tensor({0.5, -1.0}, at::TensorOptions().dtype(at::kDouble)).set_requires_grad(true);
+  Optimizer optimizer(spec, {{"weight", weight}});
+  std::vector<double> expected = {0.5, -1.0};
+  for (const std::array<double, 2> gradient : {std::array{0.3, -2e-8}, std::array{-5.0, 1e-3}}) {
+    weight.mutable_grad() =
+        torch::tensor({gradient[0], gradient[1]}, at::TensorOptions().dtype(at::kDouble));
+    optimizer.step(1e-4);
+    for (std::size_t i = 0; i < 2; ++i) {
+      expected[i] -= 1e-4 * gradient[i] / (std::abs(gradient[i]) + 1e-8);
+      EXPECT_NEAR(weight[static_cast<std::int64_t>(i)].item<double>(), expected[i], 1e-15);
+    }
+  }
 }
 
 TEST(Optimizer, AmsgradEqualsTorch) {

@@ -20,6 +20,26 @@ TEST(Schedule, PolyGivesTheRatesOfTheCard) {
   EXPECT_EQ(schedule_factor(stage, 200'000), 0);
 }
 
+// MST-KDNet card, check 4: 1e-4 * (1 - e / 100)^0.9 of epoch e, and published (e + 1) for e; here
+// an epoch is 7 steps.
+TEST(Schedule, PolyPerEpochAtItsStartOrItsEnd) {
+  ScheduleSpec spec;
+  spec.kind = Kind::kPoly;
+  spec.horizon = 700;
+  spec.per_epoch = true;
+  const auto rate = [&](std::int64_t epoch, std::int64_t step) {
+    return 1e-4 * schedule_factor(spec, epoch * 7 + step, /*steps_per_epoch=*/7);
+  };
+  EXPECT_DOUBLE_EQ(rate(0, 6), 1e-4);
+  EXPECT_NEAR(rate(50, 3), 5.358867e-5, 5e-12);
+  EXPECT_NEAR(rate(99, 0), 1.584893e-6, 5e-13);
+  spec.hold_end = true;
+  EXPECT_NEAR(rate(0, 0), 9.909955e-5, 5e-12);
+  EXPECT_NEAR(rate(49, 6), 5.358867e-5, 5e-12);
+  EXPECT_NEAR(rate(98, 2), 1.584893e-6, 5e-13);
+  EXPECT_EQ(rate(99, 0), 0);
+}
+
 TEST(Schedule, ConstantStaysOne) {
   EXPECT_EQ(schedule_factor(ScheduleSpec{}, 0), 1);
   EXPECT_EQ(schedule_factor(ScheduleSpec{}, 123'456), 1);
