@@ -14,6 +14,7 @@
 
 #include "base/json.h"
 #include "base/temporary_directory.h"
+#include "coordinator/http_client.h"
 #include "tests/run_program.h"
 
 namespace lacuna::tests {
@@ -187,10 +188,8 @@ TEST_F(RankLossTest, AStopRequestedThroughTheServerSavesOnAllRanksAndEndsWith75)
   const Json place = Json::parse(std::ifstream(out() / "coordinator.json"));
   std::string token;
   std::ifstream(out() / "coordinator.token") >> token;
-  const std::string command = "curl -s -X POST -H 'Authorization: Bearer " + token +
-                              "' http://127.0.0.1:" + place.at("port").dump() +
-                              "/api/stop > /dev/null";
-  ASSERT_EQ(std::system(command.c_str()), 0);
+  coordinator::HttpClient client("127.0.0.1", place.at("port"), token);
+  EXPECT_EQ(client.request("POST", "/api/stop", "", 60).status, 202);
   EXPECT_EQ(code(), 75) << log();
   EXPECT_FALSE(fs::exists(out() / "coordinator.json"));
   EXPECT_FALSE(fs::exists(out() / "coordinator.token"));
