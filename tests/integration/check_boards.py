@@ -14,6 +14,7 @@ from prometheus_run import ROOT, Prometheus, Run, end_all, wait_for
 
 # Panels that only a machine with NVIDIA GPUs fills; named on the output.
 GPU = "lacuna_gpu_"
+UNFILLED = set()
 
 
 def filled_in(expression, run):
@@ -64,7 +65,7 @@ def problems(board, prometheus, run):
         if has_numbers(result):
             continue
         if GPU in expression and not result:
-            print(f"no GPU here, not filled: {board['title']} / {title}")
+            UNFILLED.add(f"no GPU here, not filled: {board['title']} / {title}")
         else:
             yield f"{board['title']} / {title}: no data: {expression}"
     for each in board["annotations"]["list"]:
@@ -132,6 +133,7 @@ def main():
         wait_for("data in every panel", all_filled, 240)
         text = run.scrape()
         found = list(check_labels(text, private_words(cache, work)))
+        print("\n".join(sorted(UNFILLED)))
         print(
             f"{sum(len(list(queries(board))) for board in boards)} queries of {len(boards)} boards,"
             f" {len(re.findall('^lacuna', text, re.M))} series lines, {len(text)} bytes"

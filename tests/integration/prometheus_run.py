@@ -10,6 +10,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.parse
@@ -17,6 +18,8 @@ import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 STARTED = []
+# So that end_all() in a `finally` is reached.
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
 
 
 def start(command, log, **more):
@@ -68,7 +71,7 @@ def free_port():
 class Prometheus:
     """`rules`: text of a rule file, or None."""
 
-    def __init__(self, work, rules=None, interval="1s"):
+    def __init__(self, work, rules=None, interval="2s"):
         self.targets = work / "targets"
         self.targets.mkdir()
         self.port = free_port()
@@ -76,7 +79,7 @@ class Prometheus:
             "global": {
                 "scrape_interval": interval,
                 "scrape_timeout": interval,
-                "evaluation_interval": interval,
+                "evaluation_interval": "1s",
             },
             "scrape_configs": [
                 {
@@ -129,7 +132,7 @@ class Prometheus:
         return json.loads(self.get("/api/v1/alerts"))["data"]["alerts"]
 
 
-def shortened(rules, factor=60, floor=4):
+def shortened(rules, factor=60, floor=10):
     """The same rules with all waits and windows `factor` times as short."""
     seconds = {"s": 1, "m": 60, "h": 3600}
 
@@ -147,9 +150,12 @@ def shortened(rules, factor=60, floor=4):
 
 
 class Run:
-    """A training by the program; `settings` as --set takes them."""
+    """A training by the program; `settings` as --set takes them. beside: shell words that run twice
+    on the first core in the same session."""
 
-    def __init__(self, program, cache, work, name, targets, ranks=1, method="unet", **settings):
+    def __init__(
+        self, program, cache, work, name, targets, ranks=1, method="unet", beside="", **settings
+    ):
         self.directory, self.ranks = work / "runs" / name, ranks
         self.log = work / f"{name}.log"
         keys = {
@@ -187,6 +193,10 @@ class Run:
                 "none",
                 *self.command,
             ]
+        if beside:
+            once = f"taskset -c 0 sh -c '{beside}' & "
+            shell = f"{2 * once} exec \"$@\""
+            self.command = ["sh", "-c", shell, "sh", *self.command]
         self.process = self.start()
 
     def start(self):
