@@ -30,7 +30,7 @@ class Browser : public testing::Test {
     const auto path = directory_ / "report.html";
     std::ofstream(path, std::ios::binary) << page;
     // An idle machine opens it in a fraction of a second; tests share theirs with others.
-    const std::string seconds = environment("LACUNA_REPORT_SECONDS", "30");
+    const std::string seconds = environment("LACUNA_REPORT_SECONDS", "300");
     const std::string command =
         environment("LACUNA_PYTHON", "python3") + " " + environment("LACUNA_SOURCE", ".") +
         "/tests/monitoring/check_report_page.py " + path.string() + " " + std::to_string(charts) +
