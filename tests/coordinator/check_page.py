@@ -53,6 +53,7 @@ def main():
         check_content(browser)
         check_keyboard(browser)
         browser.check_names()
+        browser.check_headings()
         for name, width, height, dark, phone in (("desktop-light", 1280, 900, False, False), ("desktop-dark", 1280, 900, True, False),
                                                  ("phone-light", 390, 844, False, True), ("phone-dark", 390, 844, True, True)):
             browser.view(width, height, dark, phone)
