@@ -89,7 +89,7 @@ std::string institution_section(ReportView& view) {
   for (const std::size_t run : shown) html += run_name(view, run) + " ";
   html += "</div>";
   for (const auto& [name, runs] : boxes) {
-    html += fmt::format("<div class=\"site\"><h4>{} <small>{} case{}</small></h4>",
+    html += fmt::format("<div class=\"site\"><h3>{} <small>{} case{}</small></h3>",
                         name.empty() ? "unknown" : escape_html(name), runs.begin()->second.size(),
                         runs.begin()->second.size() == 1 ? "" : "s");
     for (const auto& [run, values] : runs) html += box(view, run, values);

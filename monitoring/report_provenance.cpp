@@ -38,7 +38,7 @@ std::string fact(const char* name, const std::string& value) {
 std::string events(const RunRecord& run) {
   if (run.events.empty()) return "";
   const std::size_t first = run.events.size() > kMostEvents ? run.events.size() - kMostEvents : 0;
-  std::string html = fmt::format("<h4>Events{}</h4><ul class=\"events\">",
+  std::string html = fmt::format("<h3>Events{}</h3><ul class=\"events\">",
                                  first > 0 ? fmt::format(" (the last {})", kMostEvents) : "");
   for (std::size_t i = first; i < run.events.size(); ++i) {
     std::string line;
@@ -80,7 +80,7 @@ std::string provenance_section(ReportView& view) {
     }
     html += "</tbody></table></div>" + events(run);
     if (!run.config.empty()) {
-      html += "<h4>Configuration</h4><pre>" +
+      html += "<h3>Configuration</h3><pre>" +
               escape_html(run.config.dump(2, ' ', false, Json::error_handler_t::replace)) +
               "</pre>";
     }

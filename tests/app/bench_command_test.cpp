@@ -54,7 +54,8 @@ TEST(BenchCommand, MetricsMeasuresCountingAndScrapingAgainstAStep) {
       "--json");
   ASSERT_EQ(result.code, 0) << result.err;
   std::vector<std::string> names;
-  for (const Json& entry : Json::parse(result.out)["entries"]) {
+  const Json report = Json::parse(result.out);
+  for (const Json& entry : report["entries"]) {
     names.push_back(entry["name"]);
     EXPECT_GT(entry["seconds"], 0) << names.back();
   }
