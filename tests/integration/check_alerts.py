@@ -179,16 +179,14 @@ def full_disk(make, watch):
     run = make(watch.run, **{"checkpoint.every_seconds": 2})
     training(run)
     filler = small / "filler"
-    with open(filler, "ab") as file:
+    with open(filler, "ab", buffering=0) as file:  # nothing left to write when it is closed
         while "LacunaDiskNearlyFull" not in watch.look() and file.tell() < 40 << 20:
             file.write(bytes(256 << 10))
-            file.flush()
             time.sleep(0.5)
         watch.until("LacunaDiskNearlyFull")
         try:
             while True:
                 file.write(bytes(64 << 10))
-                file.flush()
         except OSError:
             pass  # full
     watch.until("LacunaCheckpointFailing", "LacunaCheckpointStale")
