@@ -107,8 +107,9 @@ ExitCode run(const Arguments& arguments) {
   hooks.progress = !arguments.quiet;
   const worker::TrainingResult result = train(config, directory, hooks);
   if (!arguments.quiet && result.writes && result.code == ExitCode::kDone) {
-    fmt::print("trained {} steps, best validation score {:.4f}\nNext: lacuna eval {}\n",
-               result.step, result.best_score, directory.string());
+    fmt::print("trained {} steps", result.step);
+    if (result.best_score) fmt::print(", best validation score {:.4f}", *result.best_score);
+    fmt::print("\nNext: lacuna eval {}\n", directory.string());
   }
   return result.code;
 }

@@ -5,6 +5,8 @@ Usage: bench/engine_costs.py [BUILD] [--rounds N] [--steps N] [--width W] [--pat
 
 Runs alternate with and without the part in question; the first steps of each are left out.
   meta        an async meta phase on a validation rank with a core of its own: the trainer's steps
+  beside      for comparison: what an unrelated process on the other core costs those steps, by the
+              memory and caches that cores share, which no engine can help
   monitor     heartbeats every second, rank watch and status server: the steps, and (exact, for
               differences of steps drown in noise) the processor time of those threads
   checkpoint  for how long a save stops training, as a share of the default interval
@@ -13,11 +15,13 @@ import argparse
 import json
 import os
 import pathlib
+import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 
 SOURCE = pathlib.Path(__file__).resolve().parent.parent
 WARM_UP = 3  # steps
@@ -43,6 +47,30 @@ def threads_of(directory):
     return used
 
 
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def lost_share(port):
+    """Of the time of rank 0's steps so far: what it spent on handing jobs to the validation rank
+    and on taking or awaiting the results. None while the run does not answer."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=2) as answer:
+            text = answer.read().decode()
+    except OSError:
+        return None
+
+    def total(name, *labels):
+        return sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines()
+                   if line.startswith(name + "{") and all(label in line for label in labels))
+
+    steps = total("lacuna_train_step_seconds_sum")
+    lost = total("lacuna_collective_seconds_sum", 'op="validation_rank"', 'rank="0"')
+    return lost / steps if steps else None
+
+
 class Bench:
     def __init__(self, build, folder, options):
         self.program, self.folder, self.options = build / "lacuna", folder, options
@@ -65,7 +93,8 @@ class Bench:
                "model": {"width": self.options.width}, "validate": {"every": 0},
                "train": {"steps": self.options.steps, "batch": 1, "threads": 1},
                "checkpoint": {"every_steps": 0, "every_seconds": 0}, "log": {"every": 1}}
-        for path, value in changes.items():
+        port = free_port()
+        for path, value in {**changes, "monitor.metrics_port": port}.items():
             section, key = path.split(".")
             run.setdefault(section, {})[key] = value
         self.count += 1
@@ -74,11 +103,13 @@ class Bench:
         command = [str(self.program), "train", str(self.folder / "run.json"), "--out", str(out),
                    "--quiet"] + (["--ranks", str(ranks)] if ranks > 1 else [])
         log = open(self.folder / "log", "w", encoding="utf-8")
-        start, threads = time.monotonic(), {}
+        start, threads, lost = time.monotonic(), {}, None
         with subprocess.Popen(command, stdout=log, stderr=log) as process:
             while process.poll() is None:
                 threads.update(threads_of(out))
-                time.sleep(0.2)
+                if ranks > 1:
+                    lost = lost_share(port) or lost
+                time.sleep(0.2 if ranks == 1 else 1)
         if process.returncode != 0:
             sys.exit(f"engine_costs: exit code {process.returncode} from {' '.join(command)}\n"
                      + (self.folder / "log").read_text())
@@ -86,14 +117,30 @@ class Bench:
         events = [json.loads(line) for line in (out / "events.jsonl").read_text().splitlines()]
         steps = [line["seconds"]["step"] for line in lines[WARM_UP:]]
         return {"step": statistics.mean(steps), "median": statistics.median(steps),
-                "events": events, "threads": threads, "wall": time.monotonic() - start}
+                "events": events, "threads": threads, "lost": lost,
+                "wall": time.monotonic() - start}
 
     def compare(self, ranks, common, without, with_it):
+        return self.alternate(lambda: self.train(ranks, {**common, **without}),
+                              lambda: self.train(ranks, {**common, **with_it}))
+
+    def alternate(self, without, with_it):
         results = {"without": [], "with": []}
         for _ in range(self.options.rounds):
-            results["without"].append(self.train(ranks, {**common, **without}))
-            results["with"].append(self.train(ranks, {**common, **with_it}))
+            results["without"].append(without())
+            results["with"].append(with_it())
         return results
+
+    def train_beside_another(self):
+        patch = ",".join([str(self.options.patch)] * 3)
+        command = [self.program, "bench", "step", "--methods", self.options.method, "--width",
+                   self.options.width, "--patch", patch, "--batch", 1, "--threads", 1,
+                   "--repeats", 10 ** 6]
+        with subprocess.Popen([str(word) for word in command], stdout=subprocess.DEVNULL) as other:
+            try:
+                return self.train(1, {})
+            finally:
+                other.kill()
 
 
 def difference(results):
@@ -107,7 +154,15 @@ def difference(results):
 def meta(bench):
     common = {"meta.rank": "dedicated", "meta.mode": "async", "meta.lag": 5, "meta.repeats": 1}
     results = bench.compare(2, common, {"meta.period": 10 ** 6}, {"meta.period": 10})
-    print("async meta phase every 10 steps:", difference(results), flush=True)
+    print("async meta phase every 10 steps:", difference(results))
+    for name, runs in results.items():
+        print(f"  {name}: rank 0 spent " + ", ".join(f"{100 * run['lost']:.3f} %" for run in runs)
+              + " of its steps on the validation rank", flush=True)
+
+
+def beside(bench):
+    results = bench.alternate(lambda: bench.train(1, {}), bench.train_beside_another)
+    print("an unrelated process beside:   ", difference(results), flush=True)
 
 
 def monitor(bench):
@@ -133,6 +188,9 @@ def checkpoint(bench):
           f"writing {100 * (stall + writing) / 900:.3f} %)", flush=True)
 
 
+PARTS = {"meta": meta, "beside": beside, "monitor": monitor, "checkpoint": checkpoint}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("build", nargs="?", default="build")
@@ -141,8 +199,7 @@ def main():
     parser.add_argument("--steps", type=int, default=43)
     parser.add_argument("--width", type=float, default=0.25)
     parser.add_argument("--patch", type=int, default=64)
-    parser.add_argument("--parts", nargs="*", default=["meta", "monitor", "checkpoint"],
-                        choices=["meta", "monitor", "checkpoint"])
+    parser.add_argument("--parts", nargs="*", default=list(PARTS), choices=list(PARTS))
     options = parser.parse_args()
     build = pathlib.Path(options.build).resolve()
     if not (build / "lacuna").exists():
@@ -150,7 +207,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(build, pathlib.Path(folder), options)
         for part in options.parts:
-            {"meta": meta, "monitor": monitor, "checkpoint": checkpoint}[part](bench)
+            PARTS[part](bench)
 
 
 if __name__ == "__main__":

@@ -5,20 +5,14 @@
 #include <cstdint>
 #include <map>
 #include <optional>
-#include <thread>
 #include <utility>
 
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http.hpp>
-#include <fcntl.h>
 
-#include "base/error.h"
 #include "base/log.h"
-#include "base/thread_name.h"
+#include "coordinator/http_listener.h"
 #include "coordinator/routes.h"
 
 namespace lacuna::coordinator {
@@ -39,10 +33,6 @@ constexpr std::chrono::seconds kDrainTime(2);
 constexpr const char* kPolicy =
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-
-std::chrono::nanoseconds duration(double seconds) {
-  return std::chrono::nanoseconds(static_cast<std::int64_t>(seconds * 1e9));
-}
 
 std::string_view view(beast::string_view text) { return {text.data(), text.size()}; }
 
@@ -80,7 +70,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     parser_->body_limit(shared_.limits.body_bytes);
     const bool between = trusted_ && buffer_.size() == 0;
     stream_.expires_after(
-        duration(between ? shared_.limits.idle_seconds : shared_.limits.request_seconds));
+        to_duration(between ? shared_.limits.idle_seconds : shared_.limits.request_seconds));
     http::async_read_header(
         stream_, buffer_, *parser_,
         [self = shared_from_this()](ErrorCode error, std::size_t) { self->on_header(error); });
@@ -93,7 +83,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
                                 view(request[http::field::authorization]), shared_.token);
     if (reply.status != 401) trusted_ = true;
     if (reply.status != 200) return write(std::move(reply), /*keep=*/false);
-    stream_.expires_after(duration(shared_.limits.request_seconds));
+    stream_.expires_after(to_duration(shared_.limits.request_seconds));
     http::async_read(stream_, buffer_, *parser_,
                      [self = shared_from_this()](ErrorCode body_error, std::size_t) {
                        self->on_body(body_error);
@@ -147,7 +137,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     response_.body() = std::move(reply.body);
     response_.keep_alive(keep);
     response_.prepare_payload();
-    stream_.expires_after(duration(shared_.limits.request_seconds));
+    stream_.expires_after(to_duration(shared_.limits.request_seconds));
     http::async_write(stream_, response_,
                       [self = shared_from_this(), keep](ErrorCode error, std::size_t) {
                         if (error) return;
@@ -188,54 +178,15 @@ class Server::Listener {
  public:
   Listener(ServerApi& api, const std::string& address, int port, std::string token,
            const ServerLimits& limits)
-      : shared_{api, std::move(token), limits, {}, 0}, acceptor_(context_), pause_(context_) {
-    const Tcp::endpoint at(asio::ip::make_address(address), static_cast<unsigned short>(port));
-    acceptor_.open(at.protocol());
-    // A run that restarts takes its port again although old connections are not forgotten yet.
-    acceptor_.set_option(asio::socket_base::reuse_address(true));
-    close_on_exec(acceptor_.native_handle());
-    acceptor_.bind(at);
-    acceptor_.listen();
-    port_ = acceptor_.local_endpoint().port();
-    accept();
-    thread_ = std::thread([this] { serve(); });
-  }
+      : shared_{api, std::move(token), limits, {}, 0},
+        listener_(address, port, {"status server"},
+                  [this](Tcp::socket socket) { admit(std::move(socket)); }) {}
 
-  ~Listener() {
-    context_.stop();
-    thread_.join();
-  }
-
-  int port() const { return port_; }
+  int port() const { return listener_.port(); }
 
  private:
-  static void close_on_exec(int descriptor) { ::fcntl(descriptor, F_SETFD, FD_CLOEXEC); }
-
-  // An exception that leaves a handler must not end the run.
-  void serve() {
-    name_thread("status server");
-    for (;;) {
-      try {
-        context_.run();
-        return;
-      } catch (const std::exception& error) {
-        log::warn("status server: {}", error.what());
-      }
-    }
-  }
-
-  void accept() {
-    acceptor_.async_accept([this](ErrorCode error, Tcp::socket socket) {
-      if (error) {
-        // Out of descriptors, most likely: asking again at once would only burn the core.
-        pause_.expires_after(std::chrono::milliseconds(100));
-        pause_.async_wait([this](ErrorCode) { accept(); });
-        return;
-      }
-      close_on_exec(socket.native_handle());
-      if (make_room()) std::make_shared<Connection>(std::move(socket), shared_)->start();
-      accept();
-    });
+  void admit(Tcp::socket socket) {
+    if (make_room()) std::make_shared<Connection>(std::move(socket), shared_)->start();
   }
 
   // False when every connection is taken by somebody who knows the token.
@@ -250,22 +201,13 @@ class Server::Listener {
     return false;
   }
 
-  Shared shared_;  // before the context, whose handlers own the connections
-  asio::io_context context_{1};
-  Tcp::acceptor acceptor_;
-  asio::steady_timer pause_;
-  int port_ = 0;
-  std::thread thread_;
+  Shared shared_;  // before the listener, whose handlers own the connections
+  HttpListener listener_;
 };
 
 Server::Server(ServerApi& api, const std::string& address, int port, std::string token,
-               const ServerLimits& limits) {
-  try {
-    listener_ = std::make_unique<Listener>(api, address, port, std::move(token), limits);
-  } catch (const boost::system::system_error& error) {
-    throw_error<Error>("cannot listen on {} port {}: {}", address, port, error.code().message());
-  }
-}
+               const ServerLimits& limits)
+    : listener_(std::make_unique<Listener>(api, address, port, std::move(token), limits)) {}
 
 Server::~Server() = default;
 

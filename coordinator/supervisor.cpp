@@ -77,10 +77,7 @@ ExitCode Supervisor::run() {
 }
 
 Supervisor::Ending Supervisor::attempt() {
-  ChildOptions options =
-      parts_.launch({ranks_,
-                     {{kRunIdVariable, run_id_}, {kRestartsVariable, std::to_string(restarts_)}},
-                     scratch_.path()});
+  ChildOptions options = parts_.launch({ranks_, {{kRunIdVariable, run_id_}}, scratch_.path()});
   options.capture_error = true;
   ChildProcess ranks(options);
   std::string text;

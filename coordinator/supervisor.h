@@ -24,9 +24,6 @@
 
 namespace lacuna::coordinator {
 
-// Set for the ranks: how often the run was restarted by this supervisor.
-inline constexpr const char* kRestartsVariable = "LACUNA_RESTARTS";
-
 struct SupervisorOptions {
   int ranks = 2;
   int max_restarts = 3;

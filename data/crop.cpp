@@ -1,6 +1,7 @@
 #include "data/crop.h"
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <optional>
 
@@ -54,14 +55,14 @@ Crop draw_crop(const CropRecipe& recipe, const Extent& patch, const CropSource& 
   return crop;
 }
 
-void check_patch_fits(const Extent& patch, const CaseInfo& info) {
+void check_patch_fits(const Extent& patch, const CaseInfo& info, const Axes& axes) {
   for (std::size_t axis = 0; axis < 3; ++axis) {
     if (patch[axis] >= 1 && patch[axis] <= info.full_extent[axis]) continue;
+    const Extent extent = to_network_order(info.full_extent, axes);
     throw_error<ConfigError>(
-        "case {}: the patch {} does not fit into the volume {} (D x H x W). Set data.patch to at "
-        "most {}.",
-        info.id, fmt::join(patch, "x"), fmt::join(info.full_extent, "x"),
-        Json(info.full_extent).dump());
+        "case {}: the patch {} does not fit into the volume {} ({}). Set data.patch to at most {}.",
+        info.id, fmt::join(to_network_order(patch, axes), "x"), fmt::join(extent, "x"),
+        fmt::join(to_network_order(std::array{'D', 'H', 'W'}, axes), " x "), Json(extent).dump());
   }
 }
 

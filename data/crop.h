@@ -33,6 +33,7 @@ Crop draw_crop(const CropRecipe& recipe, const Extent& patch, const CropSource& 
                Stream& stream);
 
 // Throws ConfigError with the case, both extents and the remedy when the patch exceeds the volume.
-void check_patch_fits(const Extent& patch, const CaseInfo& info);
+// `patch` is in the order of the volume; the message is in that of the network, as data.patch is.
+void check_patch_fits(const Extent& patch, const CaseInfo& info, const Axes& axes = kVolumeAxes);
 
 }  // namespace lacuna::data

@@ -34,7 +34,7 @@ class Loader::Worker {
         next_number_(options_.first_batch) {
     for (const int index : options_.cases) {
       const CaseInfo& info = cohort.cases.at(static_cast<std::size_t>(index));
-      check_patch_fits(options_.recipe.patch, info);
+      check_patch_fits(options_.recipe.patch, info, options_.recipe.axes);
       if (!info.has_label) {
         throw_error<ConfigError>("case {} has no label to train on. Leave it out of the split.",
                                  info.id);

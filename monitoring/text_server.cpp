@@ -1,25 +1,16 @@
 #include "monitoring/text_server.h"
 
-#include <chrono>
 #include <cstdint>
 #include <map>
 #include <optional>
-#include <thread>
 #include <utility>
 
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http.hpp>
-#include <fcntl.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
-#include "base/error.h"
 #include "base/log.h"
-#include "base/thread_name.h"
+#include "coordinator/http_listener.h"
 
 namespace lacuna::monitoring {
 namespace {
@@ -31,10 +22,6 @@ using Tcp = asio::ip::tcp;
 using ErrorCode = beast::error_code;
 
 constexpr int kLowestPriority = 19;
-
-std::chrono::nanoseconds duration(double seconds) {
-  return std::chrono::nanoseconds(static_cast<std::int64_t>(seconds * 1e9));
-}
 
 class Connection;
 
@@ -67,7 +54,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     parser_.emplace();
     parser_->header_limit(static_cast<std::uint32_t>(shared_.limits.request_bytes));
     parser_->body_limit(0);
-    stream_.expires_after(duration(seconds));
+    stream_.expires_after(coordinator::to_duration(seconds));
     http::async_read(stream_, buffer_, *parser_,
                      [self = shared_from_this()](ErrorCode error, std::size_t) {
                        if (!error) self->answer();
@@ -93,7 +80,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     const bool keep = request.keep_alive();
     response_.keep_alive(keep);
     response_.prepare_payload();
-    stream_.expires_after(duration(shared_.limits.answer_seconds));
+    stream_.expires_after(coordinator::to_duration(shared_.limits.answer_seconds));
     http::async_write(stream_, response_,
                       [self = shared_from_this(), keep](ErrorCode error, std::size_t) {
                         if (!error && keep) return self->read(self->shared_.limits.idle_seconds);
@@ -125,75 +112,31 @@ class Connection : public std::enable_shared_from_this<Connection> {
 class TextServer::Listener {
  public:
   Listener(const std::string& address, int port, Shared shared)
-      : shared_(std::move(shared)), acceptor_(context_), pause_(context_) {
-    const Tcp::endpoint at(asio::ip::make_address(address), static_cast<unsigned short>(port));
-    acceptor_.open(at.protocol());
-    acceptor_.set_option(asio::socket_base::reuse_address(true));
-    ::fcntl(acceptor_.native_handle(), F_SETFD, FD_CLOEXEC);
-    acceptor_.bind(at);
-    acceptor_.listen();
-    port_ = acceptor_.local_endpoint().port();
-    accept();
-    thread_ = std::thread([this] { serve(); });
-  }
-  ~Listener() {
-    context_.stop();
-    thread_.join();
-  }
+      : shared_(std::move(shared)),
+        listener_(address, port, {"metrics", kLowestPriority},
+                  [this](Tcp::socket socket) { admit(std::move(socket)); }) {}
 
-  int port() const { return port_; }
+  int port() const { return listener_.port(); }
 
  private:
-  void serve() {
-    name_thread("metrics");
-    ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), kLowestPriority);
-    for (;;) {
-      try {
-        context_.run();
-        return;
-      } catch (const std::exception& error) {  // must not end the run
-        log::warn("metrics: {}", error.what());
-      }
+  void admit(Tcp::socket socket) {
+    if (shared_.connections.size() >= shared_.limits.connections) {
+      const auto oldest = shared_.connections.begin();
+      oldest->second->close();
+      shared_.connections.erase(oldest);
     }
+    std::make_shared<Connection>(std::move(socket), shared_)->start();
   }
 
-  void accept() {
-    acceptor_.async_accept([this](ErrorCode error, Tcp::socket socket) {
-      if (error) {
-        // Out of descriptors, most likely: asking again at once would only burn the core.
-        pause_.expires_after(std::chrono::milliseconds(100));
-        pause_.async_wait([this](ErrorCode) { accept(); });
-        return;
-      }
-      ::fcntl(socket.native_handle(), F_SETFD, FD_CLOEXEC);
-      if (shared_.connections.size() >= shared_.limits.connections) {
-        const auto oldest = shared_.connections.begin();
-        oldest->second->close();
-        shared_.connections.erase(oldest);
-      }
-      std::make_shared<Connection>(std::move(socket), shared_)->start();
-      accept();
-    });
-  }
-
-  Shared shared_;  // before the context, whose handlers own the connections
-  asio::io_context context_{1};
-  Tcp::acceptor acceptor_;
-  asio::steady_timer pause_;
-  int port_ = 0;
-  std::thread thread_;
+  Shared shared_;  // before the listener, whose handlers own the connections
+  coordinator::HttpListener listener_;
 };
 
 TextServer::TextServer(const std::string& address, int port, std::string path,
-                       std::string content_type, Text text, const TextServerLimits& limits) {
-  try {
-    listener_ = std::make_unique<Listener>(
-        address, port,
-        Shared{std::move(path), std::move(content_type), std::move(text), limits, {}, 0});
-  } catch (const boost::system::system_error& error) {
-    throw_error<Error>("cannot listen on {} port {}: {}", address, port, error.code().message());
-  }
-}
+                       std::string content_type, Text text, const TextServerLimits& limits)
+    : listener_(std::make_unique<Listener>(
+          address, port,
+          Shared{std::move(path), std::move(content_type), std::move(text), limits, {}, 0})) {}
 
 TextServer::~TextServer() = default;
 

@@ -23,6 +23,22 @@
 namespace lacuna::worker {
 namespace {
 
+// Counts its own life as lost to the validation rank; null: not at all.
+class LostTime {
+ public:
+  explicit LostTime(const StepFigures* figures) : figures_(figures) {}
+  ~LostTime() {
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start_;
+    if (figures_) figures_->lost_to_validation_rank(took.count());
+  }
+  LostTime(const LostTime&) = delete;
+  LostTime& operator=(const LostTime&) = delete;
+
+ private:
+  const StepFigures* figures_;
+  const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
 class Trainer {
  public:
   Trainer(const RunConfig& config, const std::filesystem::path& directory,
@@ -67,7 +83,7 @@ class Trainer {
     }
     restore(saved);
     const TrainingResult result = train();
-    if (link_) link_->end(result.code, result.step, result.best_score);
+    if (link_) link_->end(result.code, result.step, counters_.best_score);
     ranks_.enter(counters_.step, Activity::kFinished);
     return result;
   }
@@ -77,8 +93,12 @@ class Trainer {
     return (hooks_.stop_requested && hooks_.stop_requested()) || (link_ && link_->alarmed());
   }
 
+  std::optional<double> best_score() const {
+    return counters_.best_step ? std::optional(counters_.best_score) : std::nullopt;
+  }
+
   TrainingResult result(ExitCode code) const {
-    return {code, counters_.step, counters_.best_score, ranks_.writes()};
+    return {code, counters_.step, best_score(), ranks_.writes()};
   }
 
   void publish_plan() const {
@@ -88,8 +108,7 @@ class Trainer {
 
   TrainingResult train() {
     if (counters_.step == plan_.steps() && counters_.pending_line.is_null()) {
-      log::info("the run is finished: {} steps, best score {:.4f}. Evaluate it: lacuna eval",
-                counters_.step, counters_.best_score);
+      log::info("the run is finished: {} steps. Evaluate it: lacuna eval", counters_.step);
       return result(ExitCode::kDone);
     }
     files_->open_metrics(counters_.step);
@@ -186,7 +205,7 @@ class Trainer {
     method_->end_step(at);
     share_buffers();
     feed_->end_step();
-    if (link_) link_->poll();
+    if (link_) with_validation_rank([&] { link_->poll(); });
     ++counters_.step;
     count_nonfinite();
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
@@ -203,11 +222,8 @@ class Trainer {
   // A call that hands jobs to the validation rank or waits for its answers, if there is one.
   template <typename Call>
   auto with_validation_rank(const Call& call) const -> decltype(call()) {
-    const auto start = std::chrono::steady_clock::now();
-    auto result = call();
-    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
-    if (link_) figures_.lost_to_validation_rank(took.count());
-    return result;
+    const LostTime timer{link_ ? &figures_ : nullptr};
+    return call();
   }
 
   bool is_first(const methods::Phase& phase) const {
@@ -350,7 +366,8 @@ class Trainer {
 
   TrainingResult finish() {
     save_now();
-    files_->event("done", counters_.step, {{"best_score", counters_.best_score}});
+    files_->event("done", counters_.step,
+                  {{"best_score", best_score() ? Json(*best_score()) : Json()}});
     return result(ExitCode::kDone);
   }
 

@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,8 +29,9 @@ namespace lacuna::worker {
 struct TrainingResult {
   ExitCode code = ExitCode::kDone;  // kDone, kSavedOnRequest or kDiverged
   std::int64_t step = 0;
-  double best_score = 0;  // mean Dice over subsets and regions on the validation cases
-  bool writes = true;     // this process is rank 0
+  // Mean Dice over subsets and regions on the validation cases; none without a validation.
+  std::optional<double> best_score;
+  bool writes = true;  // this process is rank 0
 };
 
 struct TrainingHooks {

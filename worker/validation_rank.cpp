@@ -43,7 +43,8 @@ TrainingResult ValidationRank::run() {
       raise_alarm(false);
       ranks_.wait(*alarm_, "the farewell to rank 0");
       ranks_.enter(job.at("step"), Activity::kFinished);
-      return {static_cast<ExitCode>(job.at("code").get<int>()), job.at("step"), job.at("score"),
+      return {static_cast<ExitCode>(job.at("code").get<int>()), job.at("step"),
+              job.at("score").get<double>(),
               /*writes=*/false};
     }
     if (kind == "meta") run_meta_phase(job);

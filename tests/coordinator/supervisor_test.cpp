@@ -83,7 +83,7 @@ TEST_F(SupervisorTest, CodesOfTheContractEndItAtOnce) {
 }
 
 TEST_F(SupervisorTest, AfterALossItStartsAgainAndTellsTheRanks) {
-  EXPECT_EQ(supervise("echo $LACUNA_RESTARTS $LACUNA_RUN_ID >>told; [ $n = 2 ] || "
+  EXPECT_EQ(supervise("echo $n $LACUNA_RUN_ID >>told; [ $n = 2 ] || "
                       "{ echo $n >step; [ $n = 0 ] && exit 76; kill -9 $$; }"),
             ExitCode::kDone);
   std::ifstream told(folder_ / "told");

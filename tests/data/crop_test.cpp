@@ -143,5 +143,20 @@ TEST(CheckPatchFits, NamesCaseExtentsAndRemedy) {
   }
 }
 
+TEST(CheckPatchFits, SpeaksInTheNetworksOrderOfAxes) {
+  CaseInfo info;
+  info.id = "case-7";
+  info.full_extent = {64, 90, 96};
+  try {
+    check_patch_fits({80, 90, 96}, info, {1, 2, 0});
+    FAIL();
+  } catch (const ConfigError& error) {
+    EXPECT_STREQ(
+        error.what(),
+        "case case-7: the patch 90x96x80 does not fit into the volume 90x96x64 (H x W x D)."
+        " Set data.patch to at most [90,96,64].");
+  }
+}
+
 }  // namespace
 }  // namespace lacuna::data

@@ -25,7 +25,8 @@ import json, sys, numpy as np, nibabel as nib
 folder, expected = sys.argv[1], {}
 size = (3, 4, 5)
 count = np.arange(60).reshape(size, order='F')
-oblique = np.array([[-0.9, 0.2, 0.1, 12.5], [0.1, -1.1, 0.3, 240], [0.2, 0.1, 2.0, -7], [0, 0, 0, 1]])
+oblique = np.array(
+    [[-0.9, 0.2, 0.1, 12.5], [0.1, -1.1, 0.3, 240], [0.2, 0.1, 2.0, -7], [0, 0, 0, 1]])
 turn = np.array([[0.36, 0.48, -0.8], [-0.8, 0.6, 0], [0.48, 0.64, 0.6]])
 rotated = np.eye(4)
 rotated[:3, :3] = turn @ np.diag([1, 1.5, 2])
@@ -36,10 +37,12 @@ def save(name, image):
     nib.save(image, f'{folder}/{name}')
     loaded = nib.load(f'{folder}/{name}')
     data = loaded.get_fdata().reshape(size)
-    expected[name] = {'affine': loaded.affine.tolist(), 'zooms': [float(z) for z in loaded.header.get_zooms()[:3]],
+    expected[name] = {'affine': loaded.affine.tolist(),
+                      'zooms': [float(z) for z in loaded.header.get_zooms()[:3]],
                       'values': data.transpose(2, 0, 1).astype('float32').ravel().tolist()}
 
-for kind in ['uint8', 'int8', 'int16', 'uint16', 'int32', 'uint32', 'int64', 'uint64', 'float32', 'float64']:
+for kind in ['uint8', 'int8', 'int16', 'uint16', 'int32', 'uint32', 'int64', 'uint64',
+             'float32', 'float64']:
     data = (count - (30 if kind[0] == 'i' or kind[0] == 'f' else 0)).astype(kind)
     for order, sign in [('little', '<'), ('big', '>')]:
         header = nib.Nifti1Header(endianness=sign)
@@ -65,7 +68,8 @@ json.dump(expected, open(f'{folder}/expected.json', 'w'))
 
 nib.save(nib.Nifti1Image(np.zeros((3, 4, 5, 2), 'int16'), oblique), f'{folder}/series.nii')
 nib.save(nib.Nifti1Image(np.zeros(size, 'complex64'), oblique), f'{folder}/complex.nii')
-nib.save(nib.Nifti1Image(np.zeros(size, [('R', 'u1'), ('G', 'u1'), ('B', 'u1')]), oblique), f'{folder}/colour.nii')
+colours = np.zeros(size, [('R', 'u1'), ('G', 'u1'), ('B', 'u1')])
+nib.save(nib.Nifti1Image(colours, oblique), f'{folder}/colour.nii')
 nib.save(nib.Nifti1Pair(count.astype('int16'), oblique), f'{folder}/pair.hdr')
 nib.save(nib.AnalyzeImage(count.astype('int16'), None), f'{folder}/analyze.hdr')
 )";
@@ -171,7 +175,8 @@ for name in names:
     assert np.allclose(image.affine, origin.affine, atol=1e-5), name
     assert np.allclose(image.get_qform(), origin.get_qform(), atol=1e-5), name
     assert np.allclose(image.get_sform(), origin.get_sform(), atol=1e-5), name
-    for field in ['qform_code', 'sform_code', 'descrip']: assert head[field] == old[field], (name, field)
+    for field in ['qform_code', 'sform_code', 'descrip']:
+        assert head[field] == old[field], (name, field)
     assert np.array_equal(head.get_zooms(), old.get_zooms()[:3]), name
     assert head.get_xyzt_units()[0] == 'mm' and head.get_data_dtype() == kind, name
     expected = origin.get_fdata().reshape(3, 4, 5) + (0.5 if kind == 'float32' else 40)

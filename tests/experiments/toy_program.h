@@ -22,7 +22,10 @@ case $1 in
 train)
   out=$4
   echo "training says hello"
-  if [ -f "$here/fail-train" ]; then echo "error: no such cache. Ingest it." >&2; exit $(cat "$here/fail-train"); fi
+  if [ -f "$here/fail-train" ]; then
+    echo "error: no such cache. Ingest it." >&2
+    exit $(cat "$here/fail-train")
+  fi
   trap 'echo "{\"step\": 2}" >"$out/metrics.jsonl"; exit 75' USR2
   echo started >>"$here/started"
   while [ -f "$here/hold" ]; do sleep 0.01; done

@@ -35,7 +35,8 @@ for y in range(height):
         a = line[i - step] if i >= step else 0
         b, c = previous[i], previous[i - step] if i >= step else 0
         p = a + b - c
-        line[i] = (line[i] + min((abs(p - a), 0, a), (abs(p - b), 1, b), (abs(p - c), 2, c))[2]) % 256
+        nearest = min((abs(p - a), 0, a), (abs(p - b), 1, b), (abs(p - c), 2, c))[2]
+        line[i] = (line[i] + nearest) % 256
     for i in range(row):
         assert line[i] == (y * 37 + i * 11 + (y * i) % 5) % 256, (y, i)
     previous = bytes(line)
