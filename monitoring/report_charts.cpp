@@ -15,6 +15,8 @@
 namespace lacuna::monitoring {
 namespace {
 
+constexpr int kOpenDiagnostics = 4;
+
 Series curve(const EvaluationRecord& evaluation, int region) {
   Series series;
   for (int k = 1; k <= evaluation.modalities.size(); ++k) {
@@ -91,23 +93,42 @@ std::pair<std::string, std::string> split_name(const std::string& name) {
 }
 
 // What a method reports about itself (importance weights): per run, since its lines are the names.
-std::string diagnostic_charts(ReportView& view) {
+std::string diagnostic_charts(ReportView& view, const RunRecord& run) {
   std::string html;
-  for (std::size_t i = 0; i < view.runs().size(); ++i) {
-    const RunRecord& run = view.runs()[i];
-    std::map<std::string, ChartVariant> groups;
-    for (const auto& [name, series] : run.diagnostics) {
-      const auto [group, line] = split_name(name);
-      ChartVariant& variant = groups[group];
-      variant.lines.push_back({line, static_cast<int>(variant.lines.size() % 8), false, series});
-    }
-    for (auto& [group, variant] : groups) {
-      const std::string what = group.empty() ? "diagnostics" : group;
-      html += view.add_chart(
-          {fmt::format("{}: {}", run.label, what), "step", what, false, false, false, {variant}});
-    }
+  std::map<std::string, ChartVariant> groups;
+  for (const auto& [name, series] : run.diagnostics) {
+    const auto [group, line] = split_name(name);
+    ChartVariant& variant = groups[group];
+    variant.lines.push_back({line, static_cast<int>(variant.lines.size() % 8), false, series});
+  }
+  for (auto& [group, variant] : groups) {
+    const std::string what = group.empty() ? "diagnostics" : group;
+    html += view.add_chart(
+        {fmt::format("{}: {}", run.label, what), "step", what, false, false, false, {variant}});
   }
   return html;
+}
+
+// Of the best runs in sight, of the others on request.
+std::string diagnostic_charts(ReportView& view) {
+  std::vector<std::size_t> order = view.ranking();
+  for (std::size_t i = 0; i < view.runs().size(); ++i) {
+    if (std::find(order.begin(), order.end(), i) == order.end()) order.push_back(i);
+  }
+  std::string html, more;
+  int with_charts = 0;
+  for (const std::size_t i : order) {
+    const std::string charts = diagnostic_charts(view, view.runs()[i]);
+    if (charts.empty()) continue;
+    (++with_charts <= kOpenDiagnostics ? html : more) += charts;
+  }
+  if (html.empty()) return "";
+  html = "<div class=\"charts\">" + html + "</div>";
+  if (more.empty()) return html;
+  return html + fmt::format(
+                    "<details><summary>{} more runs</summary><div class=\"charts\">{}</div>"
+                    "</details>",
+                    with_charts - kOpenDiagnostics, more);
 }
 
 }  // namespace
@@ -156,8 +177,8 @@ std::string training_section(ReportView& view) {
   if (!diagnostics.empty()) {
     html +=
         "<h3>What the method reports about itself</h3><p>Values that it logs beside its "
-        "losses, such as learned importance weights of the modalities.</p><div class=\"charts\">" +
-        diagnostics + "</div>";
+        "losses, such as learned importance weights of the modalities.</p>" +
+        diagnostics;
   }
   return html + "</section>";
 }

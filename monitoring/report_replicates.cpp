@@ -16,6 +16,7 @@ namespace lacuna::monitoring {
 namespace {
 
 constexpr double kLevel = 0.05;
+constexpr std::size_t kColours = 8;
 
 using Value = std::function<double(const EvaluationRecord&)>;
 
@@ -32,12 +33,35 @@ std::string cell(const Spread& spread, std::string (*format)(double)) {
   return fmt::format("<td>{}{}</td>", format(spread.mean), deviation);
 }
 
-std::string name_cell(const ReportView& view, const Replicates& group) {
-  return fmt::format("<th scope=\"row\"><span class=\"run c{}\">{}</span></th>",
-                     view.colour(group.runs.front()), escape_html(group.label));
+struct Look {
+  int colour = 0;
+  bool dashed = false;
+  bool operator==(const Look&) const = default;
+};
+
+// That of the runs, unless it would make two configurations look alike.
+std::vector<Look> looks_of(const ReportView& view, const std::vector<Replicates>& groups) {
+  std::vector<Look> looks;
+  bool alike = false;
+  for (const Replicates& group : groups) {
+    const std::size_t run = group.runs.front();
+    const Look look{view.colour(run), view.dashed(run)};
+    alike |= std::find(looks.begin(), looks.end(), look) != looks.end();
+    looks.push_back(look);
+  }
+  if (!alike) return looks;
+  for (std::size_t i = 0; i < looks.size(); ++i) {
+    looks[i] = {static_cast<int>(i % kColours), i >= kColours};
+  }
+  return looks;
 }
 
-std::string summary_table(const ReportView& view, const std::vector<Replicates>& groups) {
+std::string name_of(const Replicates& group, const Look& look) {
+  return fmt::format("<span class=\"run c{}\">{}</span>", look.colour, escape_html(group.label));
+}
+
+std::string summary_table(const ReportView& view, const std::vector<Replicates>& groups,
+                          const std::vector<Look>& looks) {
   const EvaluationRecord& first = view.evaluation(groups[0].runs[0]);
   const std::size_t regions = first.regions().size();
   std::string html = fmt::format(
@@ -52,8 +76,10 @@ std::string summary_table(const ReportView& view, const std::vector<Replicates>&
   }
   for (int k = 1; k <= first.modalities.size(); ++k) html += fmt::format("<th>{}</th>", k);
   html += "<th>mean</th></tr></thead><tbody>";
-  for (const Replicates& group : groups) {
-    html += fmt::format("<tr>{}<td>{}</td>", name_cell(view, group), group.runs.size());
+  for (std::size_t i = 0; i < groups.size(); ++i) {
+    const Replicates& group = groups[i];
+    html += fmt::format("<tr><th scope=\"row\">{}</th><td>{}</td>", name_of(group, looks[i]),
+                        group.runs.size());
     html += cell(spread(view, group, [](const auto& each) { return each.mean(Metric::kDice); }),
                  percent);
     for (std::size_t r = 0; r < regions; ++r) {
@@ -100,15 +126,15 @@ Tests tests_against(const ReportView& view, const std::vector<evaluation::CaseSc
   return tests;
 }
 
-std::string subset_table(const ReportView& view, const std::vector<Replicates>& groups) {
+std::string subset_table(const ReportView& view, const std::vector<Replicates>& groups,
+                         const std::vector<Look>& looks) {
   const data::ModalitySet& modalities = view.evaluation(groups[0].runs[0]).modalities;
   const auto best = pooled_scores(view, groups[0].runs);
   std::vector<Tests> tests(1);
   std::string html =
       "<div class=\"scroll\"><table id=\"mean-subsets\"><thead><tr><th>Available</th>";
   for (std::size_t i = 0; i < groups.size(); ++i) {
-    html += fmt::format("<th><span class=\"run c{}\">{}</span></th>",
-                        view.colour(groups[i].runs.front()), escape_html(groups[i].label));
+    html += fmt::format("<th>{}</th>", name_of(groups[i], looks[i]));
     if (i > 0) tests.push_back(tests_against(view, best, groups[i], modalities));
   }
   html += "</tr></thead><tbody>";
@@ -128,7 +154,8 @@ std::string subset_table(const ReportView& view, const std::vector<Replicates>& 
   return html + "</tbody></table></div>";
 }
 
-Chart curves(const ReportView& view, const std::vector<Replicates>& groups) {
+Chart curves(const ReportView& view, const std::vector<Replicates>& groups,
+             const std::vector<Look>& looks) {
   Chart chart{"Mean over the runs of each configuration",
               "available modalities",
               "Dice",
@@ -136,9 +163,9 @@ Chart curves(const ReportView& view, const std::vector<Replicates>& groups) {
               false,
               true,
               {{"mean of regions", {}}}};
-  for (const Replicates& group : groups) {
-    ChartLine line{
-        group.label, view.colour(group.runs.front()), view.dashed(group.runs.front()), {}};
+  for (std::size_t i = 0; i < groups.size(); ++i) {
+    const Replicates& group = groups[i];
+    ChartLine line{group.label, looks[i].colour, looks[i].dashed, {}};
     const int sizes = view.evaluation(group.runs[0]).modalities.size();
     for (int k = 1; k <= sizes; ++k) {
       line.points.x.push_back(k);
@@ -160,6 +187,7 @@ std::string replicates_section(ReportView& view) {
   const bool repeated = std::any_of(groups.begin(), groups.end(),
                                     [](const Replicates& group) { return group.runs.size() > 1; });
   if (!repeated) return "";
+  const std::vector<Look> looks = looks_of(view, groups);
   return fmt::format(
       "<section id=\"replicates\"><h2>Means over seeds and folds</h2><p>Runs that differ in seed "
       "and "
@@ -168,8 +196,8 @@ std::string replicates_section(ReportView& view) {
       "cases, p &lt; {} after Holm's correction over the subsets; the score of a case is its mean "
       "over the runs that were evaluated on it, so folds add up to the cohort.</p>{}{}<h3>All "
       "subsets, mean Dice % of the regions</h3>{}</section>",
-      kLevel, summary_table(view, groups), view.add_chart(curves(view, groups)),
-      subset_table(view, groups));
+      kLevel, summary_table(view, groups, looks), view.add_chart(curves(view, groups, looks)),
+      subset_table(view, groups, looks));
 }
 
 }  // namespace lacuna::monitoring

@@ -138,7 +138,7 @@
     const validation = status.validation || {}, checkpoint = status.checkpoint || {};
     const ranks = status.ranks || [], seconds = status.seconds || {};
     const share = (value) => isNumber(value) && seconds.step > 0
-      ? `${Math.round(100 * value / seconds.step)} %` : '–';
+      ? `${Math.round(100 * value / seconds.step)}\u00a0%` : '–';
     fill($('facts'), [
       ['Loss', number(status.loss), `step ${grouped(status.metrics_step)}`],
       ['Validation Dice', percent(validation.score), validation.score === undefined ? ''

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Sees every alert of monitoring/alerts/lacuna.yml fire: real faults in real runs, scraped by a real
-Prometheus with the same rules, whose waits and windows are a sixtieth as long.
+Prometheus with the same rules, whose waits and windows are a sixtieth as long. Most of the time is
+such waiting, so two scenarios run at once; alerts are told apart by their run.
 
 Usage: check_alerts.py PROGRAM CACHE WORK [ALERT...]   Exit code 1 and a line per alert that stayed
 silent. An alert that cannot be provoked here (no right to mount) is named as skipped.
@@ -8,29 +9,45 @@ silent. An alert that cannot be provoked here (no right to mount) is named as sk
 
 import os
 import pathlib
+import queue
 import re
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 
-from prometheus_run import ROOT, Prometheus, Run, end, end_all, shortened, wait_for
+from dcgm_stand_in import DcgmStandIn
+from prometheus_run import ROOT, Prometheus, Run, end, end_all, free_port, shortened, wait_for
+from stopped_thread import StoppedThread
 
 PATIENCE = 150  # seconds for one alert
+AT_ONCE = 2
+WAITING_FOR_DATA = 1  # of lacuna_rank_activity
 MOUNTED = []
 
 
 class Watch:
     """What fired, with the text that people would get."""
 
-    def __init__(self, prometheus, run):
-        self.prometheus, self.run, self.began, self.seen = prometheus, run, time.monotonic(), {}
+    def __init__(self, prometheus, run, names):
+        self.prometheus, self.run, self.names = prometheus, run, names
+        self.began, self.seen = time.monotonic(), {}
+
+    def is_mine(self, labels):
+        if "run" in labels:
+            return labels["run"].startswith(f"{self.run}-")
+        return labels["alertname"] in self.names  # figures of a GPU know no run
 
     def look(self):
         for alert in self.prometheus.alerts():
             name = alert["labels"]["alertname"]
-            mine = alert["labels"].get("run", "").startswith(f"{self.run}-")
-            if alert["state"] == "firing" and mine and name not in self.seen:
+            if (
+                alert["state"] == "firing"
+                and name not in self.seen
+                and self.is_mine(alert["labels"])
+            ):
                 self.seen[name] = alert
                 print(
                     f"{name} fired after {time.monotonic() - self.began:.0f} s: "
@@ -120,35 +137,60 @@ def diverged(make, watch):
     end(run.process)
 
 
+def figure(run, name, rank=0):
+    """A figure of its /metrics now; None while there is none."""
+    found = re.search(rf'^{name}\{{run="[^"]*"(?:,rank="{rank}")?\}} (\S+)', run.scrape(), re.M)
+    return float(found[1]) if found else None
+
+
 def data_bound(make, watch):
-    """The loader's only thread gets what endless loops of the same session leave it: nothing."""
-    run = make(watch.run, beside="while :; do :; done")
+    """The loader's thread stands still half of the time, as behind a slow disk. No setting does that:
+    one loader thread is faster than the smallest network here."""
+    run = make(watch.run)
     training(run, 3)
     pid = run.pids()[0]
-    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
-        if (task / "comm").read_text().strip() == "loader":
-            os.sched_setaffinity(int(task.name), {0})
-            os.sched_setscheduler(int(task.name), os.SCHED_IDLE, os.sched_param(0))
-    os.sched_setaffinity(pid, {max(os.sched_getaffinity(0))})
-    watch.until("LacunaDataBound")
+    until = time.monotonic() + PATIENCE
+    while "LacunaDataBound" not in watch.look() and time.monotonic() < until:
+        step, began = figure(run, "lacuna_run_step"), time.monotonic()
+        wait_for("a step", lambda: (figure(run, "lacuna_run_step") or 0) > step, PATIENCE)
+        with StoppedThread(pid, "loader"):
+            # Briefly, in case that it was stopped inside a lock that others need.
+            patience = time.monotonic() + 20
+            while figure(run, "lacuna_rank_activity") != WAITING_FOR_DATA:
+                if time.monotonic() > patience:
+                    break
+                time.sleep(0.05)
+            else:
+                time.sleep(time.monotonic() - began)  # as long again
     end(run.process)
 
 
 def eval_behind(make, watch):
-    """A validation of all subsets every two steps: trainers wait for the validation rank."""
-    run = make(watch.run, ranks=2, **{"meta.rank": "dedicated", "meta.lag": 1, "validate.every": 2})
+    """Every step asks for a validation with distances and for a meta phase, and waits for both."""
+    run = make(
+        watch.run,
+        ranks=2,
+        method="mckd",
+        **{
+            "model.width": 0.03125,
+            "meta.rank": "dedicated",
+            "meta.period": 1,
+            "meta.lag": 1,
+            "validate.every": 1,
+            "validate.hd95": "true",
+        },
+    )
     watch.until("LacunaEvalBehind")
     end(run.process)
 
 
 def restart_loop(make, watch):
     """Killed before its first checkpoint, five times, as a batch system would start it again."""
-    port = 0
-    run = make(watch.run, **{"monitor.metrics_port": port})
+    # At the same address each time: Prometheus looks at target files every five seconds only.
+    run = make(watch.run, **{"monitor.metrics_port": free_port()})
     for _ in range(5):
         training(run, 1)
-        known = run.scrape()
-        restarts = int(re.search(r"^lacuna_restarts_total\{[^}]*\} (\d+)", known, re.M)[1])
+        restarts = figure(run, "lacuna_restarts_total")
         wait_for(
             "a scrape of this start",
             lambda: any(
@@ -162,6 +204,15 @@ def restart_loop(make, watch):
         end(run.process)
         run.process = run.start()
     watch.until("LacunaRestartLoop")
+    end(run.process)
+
+
+def gpu_xid(make, watch):
+    """An exporter of GPU figures for this host, in the words of NVIDIA's, tells of an error."""
+    run = make(watch.run)
+    training(run, 1)
+    watch.exporter.xid = 79
+    watch.until("LacunaGpuXid")
     end(run.process)
 
 
@@ -204,9 +255,28 @@ SCENARIOS = {
     diverged: ["LacunaLossDiverged"],
     data_bound: ["LacunaDataBound"],
     eval_behind: ["LacunaEvalBehind"],
+    gpu_xid: ["LacunaGpuXid"],
     restart_loop: ["LacunaRestartLoop"],
     full_disk: ["LacunaDiskNearlyFull", "LacunaCheckpointFailing", "LacunaCheckpointStale"],
 }
+
+
+def provoke(todo, make_watch, make_run, silent):
+    """Takes scenarios from the queue until it is empty."""
+    while True:
+        try:
+            scenario, names = todo.get_nowait()
+        except queue.Empty:
+            return
+        watch, began = make_watch(scenario.__name__, names), time.monotonic()
+        try:
+            scenario(make_run, watch)
+        except BaseException as error:  # its run ended, or Prometheus: the others go on
+            silent.append(f"{scenario.__name__}: {error!r}")
+        for name in names:
+            if name not in watch.seen and name not in watch.skipped:
+                silent.append(f"{name} did not fire (load {os.getloadavg()[0]:.0f})")
+        print(f"{scenario.__name__} took {time.monotonic() - began:.0f} s", flush=True)
 
 
 def main():
@@ -219,21 +289,31 @@ def main():
             "FAILED: no scenario, or no rule, for"
             f" {planned ^ set(re.findall(r'- alert: (.*)', rules))}"
         )
-    prometheus = Prometheus(work, shortened(rules))
+    exporter = DcgmStandIn(socket.gethostname())
+    prometheus = Prometheus(work, shortened(rules), others={"dcgm": exporter.port})
     silent, skipped = [], {}
+    todo = queue.Queue()
+    for scenario, names in SCENARIOS.items():
+        if wanted & set(names):
+            todo.put((scenario, names))
+
+    def make_watch(name, names):
+        watch = Watch(prometheus, name, names)
+        watch.work, watch.skipped, watch.exporter = work, skipped, exporter
+        return watch
+
+    def make_run(name, **more):
+        return Run(program, cache, work, name, prometheus.targets, **more)
+
+    threads = [  # daemons, so that a signal to this script ends them
+        threading.Thread(target=provoke, args=(todo, make_watch, make_run, silent), daemon=True)
+        for _ in range(AT_ONCE)
+    ]
     try:
-        for scenario, names in SCENARIOS.items():
-            if not wanted & set(names):
-                continue
-            watch = Watch(prometheus, scenario.__name__)
-            watch.work, watch.skipped = work, skipped
-            scenario(
-                lambda name, **more: Run(program, cache, work, name, prometheus.targets, **more),
-                watch,
-            )
-            for name in names:
-                if name not in watch.seen and name not in skipped:
-                    silent.append(f"{name} did not fire (load {os.getloadavg()[0]:.0f})")
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
     finally:
         end_all()
         for path in MOUNTED:

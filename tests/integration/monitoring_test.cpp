@@ -6,7 +6,10 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/json.h"
 #include "base/temporary_directory.h"
@@ -24,6 +27,28 @@ std::size_t count(const std::string& text, const std::string& what) {
   for (auto at = text.find(what); at != std::string::npos; at = text.find(what, at + 1)) ++found;
   return found;
 }
+
+// A port of loopback that somebody else listens on.
+class PortInUse {
+ public:
+  PortInUse() : socket_(::socket(AF_INET, SOCK_STREAM, 0)) {
+    sockaddr_in at{};
+    at.sin_family = AF_INET;
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof at;
+    EXPECT_EQ(::bind(socket_, reinterpret_cast<sockaddr*>(&at), size), 0);
+    EXPECT_EQ(::listen(socket_, 1), 0);
+    EXPECT_EQ(::getsockname(socket_, reinterpret_cast<sockaddr*>(&at), &size), 0);
+    port_ = ntohs(at.sin_port);
+  }
+  ~PortInUse() { ::close(socket_); }
+  PortInUse(const PortInUse&) = delete;
+  PortInUse& operator=(const PortInUse&) = delete;
+  int port() const { return port_; }
+
+ private:
+  int socket_, port_ = 0;
+};
 
 class MonitoringTest : public ::testing::Test {
  protected:
@@ -56,7 +81,7 @@ class MonitoringTest : public ::testing::Test {
 
 TEST_F(MonitoringTest, EveryPanelOfEveryBoardShowsDataOfATwoRankRun) { live("check_boards.py"); }
 
-// Faults take their time: eight minutes in all.
+// Faults take their time: minutes in all.
 TEST_F(MonitoringTest, EveryAlertFiresOnARealFault) {
   if (!std::getenv("LACUNA_LIVE_ALERTS")) GTEST_SKIP() << "LACUNA_LIVE_ALERTS is not set";
   live("check_alerts.py");
@@ -89,6 +114,14 @@ TEST_F(MonitoringTest, AnAddressThatIsRefusedCostsOneWarning) {
   EXPECT_EQ(done.code, 0) << done.err;
   EXPECT_EQ(count(done.err, "warn"), 1U) << done.err;
   EXPECT_THAT(done.err, HasSubstr("cannot listen on 192.0.2.1"));
+}
+
+TEST_F(MonitoringTest, APortInUseCostsOneWarning) {
+  const PortInUse taken;
+  const auto done = train("--set monitor.metrics_port=" + std::to_string(taken.port()));
+  EXPECT_EQ(done.code, 0) << done.err;
+  EXPECT_EQ(count(done.err, "warn"), 1U) << done.err;
+  EXPECT_THAT(done.err, HasSubstr("Address already in use; they are at http://127.0.0.1:"));
 }
 
 TEST_F(MonitoringTest, ARunThatEndsLeavesNoTargetBehind) {

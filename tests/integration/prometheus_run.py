@@ -69,9 +69,9 @@ def free_port():
 
 
 class Prometheus:
-    """`rules`: text of a rule file, or None."""
+    """rules: text of a rule file, or None. others: ports of further jobs on this host, by name."""
 
-    def __init__(self, work, rules=None, interval="2s"):
+    def __init__(self, work, rules=None, interval="2s", others=()):
         self.targets = work / "targets"
         self.targets.mkdir()
         self.port = free_port()
@@ -88,7 +88,11 @@ class Prometheus:
                     "file_sd_configs": [
                         {"files": [str(self.targets / "*.json")], "refresh_interval": "1s"}
                     ],
-                }
+                },
+                *(
+                    {"job_name": name, "static_configs": [{"targets": [f"127.0.0.1:{port}"]}]}
+                    for name, port in dict(others).items()
+                ),
             ],
         }
         if rules:
@@ -133,13 +137,14 @@ class Prometheus:
 
 
 def shortened(rules, factor=60, floor=10):
-    """The same rules with all waits and windows `factor` times as short."""
+    """The same rules with all waits, windows and forecasts `factor` times as short."""
     seconds = {"s": 1, "m": 60, "h": 3600}
 
     def scale(text, least):
         number, unit = re.fullmatch(r"(\d+)([smh])", text).groups()
         return f"{max(int(number) * seconds[unit] // factor, least)}s"
 
+    rules = rules.replace("4 * 3600", f"4 * {3600 // factor}")
     rules = re.sub(r"(?<=for: )\d+[smh]", lambda m: scale(m[0], 1), rules)
     rules = re.sub(r"(?<=offset )\d+[smh]", lambda m: scale(m[0], 1), rules)
     return re.sub(
@@ -150,12 +155,9 @@ def shortened(rules, factor=60, floor=10):
 
 
 class Run:
-    """A training by the program; `settings` as --set takes them. beside: shell words that run twice
-    on the first core in the same session."""
+    """A training by the program; `settings` as --set takes them."""
 
-    def __init__(
-        self, program, cache, work, name, targets, ranks=1, method="unet", beside="", **settings
-    ):
+    def __init__(self, program, cache, work, name, targets, ranks=1, method="unet", **settings):
         self.directory, self.ranks = work / "runs" / name, ranks
         self.log = work / f"{name}.log"
         keys = {
@@ -193,10 +195,6 @@ class Run:
                 "none",
                 *self.command,
             ]
-        if beside:
-            once = f"taskset -c 0 sh -c '{beside}' & "
-            shell = f"{2 * once} exec \"$@\""
-            self.command = ["sh", "-c", shell, "sh", *self.command]
         self.process = self.start()
 
     def start(self):
