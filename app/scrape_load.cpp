@@ -6,6 +6,7 @@
 #include <csignal>
 #include <cstring>
 #include <string_view>
+#include <thread>
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -31,48 +32,59 @@ constexpr int kStuckConnections = 8;  // per process
 constexpr std::string_view kRequest =
     "GET /metrics HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n";
 
-int ask(int port) {
-  const int socket = ::socket(AF_INET, SOCK_STREAM, 0);
+bool ready(int descriptor, short what, Clock::time_point until) {
+  pollfd waiting{descriptor, what, 0};
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now());
+  return ::poll(&waiting, 1, static_cast<int>(std::max<long>(0, left.count()))) > 0;
+}
+
+// A socket that has sent its request, if it could by then.
+int ask(int port, Clock::time_point until) {
+  const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
   sockaddr_in at{};
   at.sin_family = AF_INET;
   at.sin_port = htons(static_cast<std::uint16_t>(port));
   at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  if (::connect(socket, reinterpret_cast<sockaddr*>(&at), sizeof at) == 0) {
+  if (::connect(socket, reinterpret_cast<sockaddr*>(&at), sizeof at) == 0 ||
+      ready(socket, POLLOUT, until)) {
     (void)!::write(socket, kRequest.data(), kRequest.size());
   }
   return socket;
 }
 
-bool scrape(int port) {
-  const int socket = ask(port);
+// Whether the answer came by then; nobody waits longer, so that the rate stays what it should be.
+bool scrape(int port, Clock::time_point until) {
+  const int socket = ask(port, until);
   char buffer[65536];
   long bytes = 0;
-  for (ssize_t got = 0; (got = ::read(socket, buffer, sizeof buffer)) > 0;) bytes += got;
+  ssize_t got = 1;
+  while (got > 0 && ready(socket, POLLIN, until)) {
+    got = ::read(socket, buffer, sizeof buffer);
+    bytes += std::max<ssize_t>(0, got);
+  }
   ::close(socket);
-  return bytes > 1000;
+  return got == 0 && bytes > 1000;
 }
 
-bool ordered(int orders, int milliseconds) {
-  pollfd waiting{orders, POLLIN, 0};
-  return ::poll(&waiting, 1, milliseconds) > 0;
-}
+bool ordered(int orders) { return ready(orders, POLLIN, Clock::now()); }
 
 // Until the next order is there.
 long work(const Order& order, int orders) {
   long answered = 0;
   if (order.per_second == 0) {
     int sockets[kStuckConnections];
-    for (int& each : sockets) each = ask(order.port);
-    ordered(orders, -1);
+    for (int& each : sockets) each = ask(order.port, Clock::now() + std::chrono::seconds(1));
+    pollfd waiting{orders, POLLIN, 0};
+    (void)::poll(&waiting, 1, -1);
     for (const int each : sockets) ::close(each);
     return answered;
   }
   const auto pause = std::chrono::duration_cast<Clock::duration>(
       std::chrono::duration<double>(1 / order.per_second));
-  for (auto next = Clock::now(); !ordered(orders, 0); next += pause) {
+  for (auto next = Clock::now(); !ordered(orders); next += pause) {
     next = std::max(next, Clock::now() - std::chrono::milliseconds(100));  // no endless catching up
-    while (Clock::now() < next) ::usleep(50);
-    answered += scrape(order.port);
+    std::this_thread::sleep_until(next);
+    answered += scrape(order.port, next + pause);
   }
   return answered;
 }

@@ -15,6 +15,10 @@
 namespace lacuna::coordinator {
 namespace {
 
+// Connections that wait in the kernel. Few, so that a client that comes after a flood of them has
+// its turn soon.
+constexpr int kBacklog = 64;
+
 void close_on_exec(int descriptor) { ::fcntl(descriptor, F_SETFD, FD_CLOEXEC); }
 
 }  // namespace
@@ -43,7 +47,7 @@ void HttpListener::listen(const std::string& address, int port) {
   acceptor_.set_option(boost::asio::socket_base::reuse_address(true));
   close_on_exec(acceptor_.native_handle());
   acceptor_.bind(at);
-  acceptor_.listen();
+  acceptor_.listen(kBacklog);
   port_ = acceptor_.local_endpoint().port();
   accept();
 }
@@ -52,14 +56,18 @@ void HttpListener::accept() {
   acceptor_.async_accept([this](boost::system::error_code error, Socket socket) {
     if (error) {
       // Out of descriptors, most likely: asking again at once would only burn the core.
-      pause_.expires_after(std::chrono::milliseconds(100));
-      pause_.async_wait([this](boost::system::error_code) { accept(); });
-      return;
+      return accept_after(std::chrono::milliseconds(100));
     }
     close_on_exec(socket.native_handle());
     accepted_(std::move(socket));
-    accept();
+    accept_after(about_.pace.take(Pace::Clock::now()));
   });
+}
+
+void HttpListener::accept_after(std::chrono::nanoseconds pause) {
+  if (pause == std::chrono::nanoseconds::zero()) return accept();
+  pause_.expires_after(pause);
+  pause_.async_wait([this](boost::system::error_code) { accept(); });
 }
 
 void HttpListener::serve() {

@@ -16,6 +16,8 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include "coordinator/pace.h"
+
 namespace lacuna::coordinator {
 
 inline std::chrono::nanoseconds to_duration(double seconds) {
@@ -28,6 +30,7 @@ class HttpListener {
   struct Thread {
     const char* name;  // of the thread, and in the log
     int niceness = 0;
+    Pace pace{0, 0};  // of new connections; what comes faster waits in the kernel
   };
 
   // Listens from here on; port 0: any free one. Throws Error when the address cannot be used.
@@ -43,9 +46,10 @@ class HttpListener {
  private:
   void listen(const std::string& address, int port);
   void accept();
+  void accept_after(std::chrono::nanoseconds pause);
   void serve();
 
-  const Thread about_;
+  Thread about_;
   const std::function<void(Socket)> accepted_;
   boost::asio::io_context context_{1};
   boost::asio::ip::tcp::acceptor acceptor_;

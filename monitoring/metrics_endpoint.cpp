@@ -17,7 +17,7 @@ namespace lacuna::monitoring {
 namespace {
 
 // Scrapes within this time see the same text: a flood of them costs little more than sending.
-constexpr std::chrono::milliseconds kFresh(200);
+constexpr std::chrono::milliseconds kFresh(500);
 constexpr std::chrono::seconds kRefresh(60);
 
 std::string listening(const std::string& address, int port) {

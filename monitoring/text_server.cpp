@@ -30,15 +30,21 @@ struct Shared {
   const std::string path, content_type;
   const TextServer::Text text;
   const TextServerLimits limits;
-  std::map<std::uint64_t, Connection*> connections;  // by age
+  coordinator::Pace pace;  // of requests after the first of a connection
+  std::map<std::uint64_t, Connection*> connections{};  // by age
   std::uint64_t accepted = 0;
 };
+
+coordinator::Pace pace_of(const TextServerLimits& limits) {
+  return {limits.requests_per_second, limits.burst};
+}
 
 // One client: request, answer, and again. Owned by the operation that is in flight.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
   Connection(Tcp::socket socket, Shared& shared)
-      : stream_(std::move(socket)),
+      : turn_(socket.get_executor()),
+        stream_(std::move(socket)),
         shared_(shared),
         number_(shared.accepted++),
         buffer_(shared.limits.request_bytes) {
@@ -83,10 +89,16 @@ class Connection : public std::enable_shared_from_this<Connection> {
     stream_.expires_after(coordinator::to_duration(shared_.limits.answer_seconds));
     http::async_write(stream_, response_,
                       [self = shared_from_this(), keep](ErrorCode error, std::size_t) {
-                        if (!error && keep) return self->read(self->shared_.limits.idle_seconds);
+                        if (!error && keep) return self->read_in_turn();
                         ErrorCode ignored;
                         self->stream_.socket().shutdown(Tcp::socket::shutdown_send, ignored);
                       });
+  }
+
+  void read_in_turn() {
+    turn_.expires_after(shared_.pace.take(coordinator::Pace::Clock::now()));
+    turn_.async_wait(
+        [self = shared_from_this()](ErrorCode) { self->read(self->shared_.limits.idle_seconds); });
   }
 
   void fill() {
@@ -99,6 +111,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     }
   }
 
+  asio::steady_timer turn_;
   beast::tcp_stream stream_;
   Shared& shared_;
   const std::uint64_t number_;
@@ -113,7 +126,7 @@ class TextServer::Listener {
  public:
   Listener(const std::string& address, int port, Shared shared)
       : shared_(std::move(shared)),
-        listener_(address, port, {"metrics", kLowestPriority},
+        listener_(address, port, {"metrics", kLowestPriority, pace_of(shared_.limits)},
                   [this](Tcp::socket socket) { admit(std::move(socket)); }) {}
 
   int port() const { return listener_.port(); }
@@ -134,9 +147,9 @@ class TextServer::Listener {
 
 TextServer::TextServer(const std::string& address, int port, std::string path,
                        std::string content_type, Text text, const TextServerLimits& limits)
-    : listener_(std::make_unique<Listener>(
-          address, port,
-          Shared{std::move(path), std::move(content_type), std::move(text), limits, {}, 0})) {}
+    : listener_(std::make_unique<Listener>(address, port,
+                                           Shared{std::move(path), std::move(content_type),
+                                                  std::move(text), limits, pace_of(limits)})) {}
 
 TextServer::~TextServer() = default;
 

@@ -2,7 +2,8 @@
 //
 // One thread of its own at the lowest priority, so that requests take only processor time that the
 // rest of the process leaves over. What a client sends or withholds concerns nobody else: requests
-// are bounded in size and time; when all connections are used up, the oldest makes room. Not the
+// are bounded in size, time and number: what comes faster waits, so that a flood of them costs no
+// more than the limit; when all connections are used up, the oldest makes room. Not the
 // server of prometheus-cpp (CivetWeb): that cannot start threads in a process with LibTorch, whose
 // thread-local storage exceeds the stacks that it asks for. Beast and Asio stay in the source.
 #pragma once
@@ -19,6 +20,10 @@ struct TextServerLimits {
   double request_seconds = 2;  // from the first byte to the last
   double answer_seconds = 10;  // for a client to take it
   double idle_seconds = 120;   // between requests of a connection
+  // Of new connections, and again as many of further requests on old ones. Prometheus asks a few
+  // times a minute.
+  double requests_per_second = 50;
+  int burst = 50;
 };
 
 class TextServer {

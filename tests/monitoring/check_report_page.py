@@ -31,7 +31,7 @@ def main():
         count = browser.evaluate("document.querySelectorAll('canvas[data-chart]').length")
         assert count == charts, f"{count} charts"
         browser.check_names()
-        browser.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
+        browser.evaluate("for (const each of document.querySelectorAll('details:has(canvas)')) each.open = true")
         browser.evaluate("dispatchEvent(new Event('beforeprint'))")  # draws charts that are out of sight
         for name, width, height, dark, phone in (("desktop-light", 1280, 900, False, False), ("desktop-dark", 1280, 900, True, False),
                                                  ("phone-light", 390, 844, False, True), ("phone-dark", 390, 844, True, True)):
