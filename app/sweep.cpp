@@ -2,6 +2,7 @@
 
 #include <filesystem>
 
+#include "base/json.h"
 #include "data/cohort.h"
 #include "worker/run_resolver.h"
 
@@ -42,6 +43,10 @@ experiments::SweepDirectory sweep_directory(const SweepArguments& arguments) {
   if (!arguments.out.empty()) return experiments::SweepDirectory(arguments.out);
   const std::filesystem::path given(arguments.sweep);
   if (std::filesystem::is_directory(given)) return experiments::SweepDirectory(given);
+  if (!std::filesystem::exists(given)) {
+    throw_error<DataError>("{}: neither a sweep directory nor a sweep file. Check the path.",
+                           arguments.sweep);
+  }
   return experiments::SweepDirectory(given.parent_path() / "sweeps" / given.stem());
 }
 
@@ -53,6 +58,12 @@ experiments::SweepDefinition sweep_definition(const SweepArguments& arguments,
           "{}: no sweep directory (no sweep.json in it). Name a sweep file: lacuna sweep submit "
           "SWEEP.json",
           directory.root().string());
+    }
+    try {
+      read_json(directory.definition_file());
+    } catch (const Error& error) {
+      throw_error<DataError>("{}. It is a copy: name your sweep file, with --out {}", error.what(),
+                             directory.root().string());
     }
     return experiments::read_definition(directory.definition_file(), arguments.settings);
   }

@@ -2,6 +2,7 @@
 // One file app/sweep_<name>.cpp per command or two.
 #pragma once
 
+#include <filesystem>
 #include <memory>
 #include <set>
 #include <string>
@@ -48,6 +49,10 @@ std::vector<std::string> this_program();
 // The argument that says which sweep is meant; and, for commands that take a sweep file, --set.
 void add_sweep_choice(CLI::App& command, SweepArguments& arguments);
 void add_sweep_options(CLI::App& command, SweepArguments& arguments);
+
+// Writes the comparison of the runs that have begun. Throws DataError.
+void write_sweep_report(const experiments::SweepDirectory& directory,
+                        const experiments::SweepPlan& plan, const std::filesystem::path& page);
 
 // The command itself (command.h).
 void add_sweep(CLI::App& program, ExitCode& code);

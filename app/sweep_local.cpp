@@ -54,6 +54,19 @@ void print_end(const experiments::SweepDirectory& directory, const experiments::
   std::fflush(stdout);
 }
 
+// The runs count, not the page: what goes wrong with it is told and changes nothing.
+bool write_report(const experiments::SweepDirectory& directory,
+                  const experiments::SweepPlan& plan) {
+  try {
+    write_sweep_report(directory, plan, directory.report_file());
+    return true;
+  } catch (const std::exception& error) {
+    log::warn("the report was not written: {} By hand: lacuna sweep report {}", error.what(),
+              directory.root().string());
+    return false;
+  }
+}
+
 }  // namespace
 
 ExitCode run_sweep_here(const experiments::SweepDirectory& directory,
@@ -81,10 +94,15 @@ ExitCode run_sweep_here(const experiments::SweepDirectory& directory,
   const experiments::LocalOutcome outcome =
       experiments::run_locally(directory, plan, runs, resolve, options, lock, signals, told);
   progress.finish();
+  const bool ended = signals.pending() == 0 && outcome.stopped == 0;
+  const bool reported = ended && outcome.done > 0 && write_report(directory, plan);
   if (!quiet) {
-    fmt::print("{} done, {} failed, {} stopped, {} not started\nNext: lacuna sweep {} {}\n",
-               outcome.done, outcome.failed, outcome.stopped, outcome.blocked,
-               outcome.failed > 0 ? "status" : "report", directory.root().string());
+    fmt::print("{} done, {} failed, {} stopped, {} not started\n", outcome.done, outcome.failed,
+               outcome.stopped, outcome.blocked);
+    if (reported) fmt::print("report: {}\n", directory.report_file().string());
+    const std::string again = fmt::format(" --local {}", at_once);
+    fmt::print("Next: lacuna sweep {} {}{}\n", ended ? "status" : "submit",
+               directory.root().string(), ended ? "" : again);
   }
   if (signals.pending() != 0) return ExitCode::kSavedOnRequest;
   if (outcome.failed > 0 || outcome.blocked > 0) return ExitCode::kError;

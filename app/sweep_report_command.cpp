@@ -18,7 +18,15 @@ struct Options : SweepArguments {
 
 void report(const Options& options) {
   const experiments::SweepDirectory directory = sweep_directory(options);
-  const experiments::SweepPlan plan = directory.read_plan();
+  const fs::path page = options.page.empty() ? directory.report_file() : fs::path(options.page);
+  write_sweep_report(directory, directory.read_plan(), page);
+  if (!options.quiet) fmt::print("{}\n", fs::absolute(page).string());
+}
+
+}  // namespace
+
+void write_sweep_report(const experiments::SweepDirectory& directory,
+                        const experiments::SweepPlan& plan, const fs::path& page) {
   std::vector<fs::path> runs;
   std::vector<std::string> labels;
   for (const experiments::PlannedRun& run : plan.runs) {
@@ -34,12 +42,8 @@ void report(const Options& options) {
     log::warn("{} of {} runs have not begun: the report is about the others",
               plan.runs.size() - runs.size(), plan.runs.size());
   }
-  const fs::path page = options.page.empty() ? directory.report_file() : fs::path(options.page);
   write_report_page(runs, labels, page);
-  if (!options.quiet) fmt::print("{}\n", fs::absolute(page).string());
 }
-
-}  // namespace
 
 void add_sweep_report(CLI::App& sweep, ExitCode&) {
   auto* command = sweep.add_subcommand("report", "One HTML page that compares all runs");

@@ -33,13 +33,14 @@ std::vector<const PlannedRun*> choose(const experiments::SweepPlan& plan,
 }
 
 // What is not started, and why.
+bool is_active(const experiments::RunStatus& run) { return run.active; }
+
 void print_rest(const experiments::SweepStatus& status, Which which, bool quiet) {
   for (const std::string& note : status.notes) log::warn("{}", note);
   if (quiet) return;
   const std::size_t done = status.count[static_cast<std::size_t>(RunState::kDone)];
   const std::size_t failed = status.count[static_cast<std::size_t>(RunState::kFailed)];
-  const auto active = std::count_if(status.runs.begin(), status.runs.end(),
-                                    [](const auto& run) { return run.active; });
+  const auto active = std::count_if(status.runs.begin(), status.runs.end(), is_active);
   if (done > 0) fmt::print("{} runs are done already.\n", done);
   if (active > 0) fmt::print("{} runs are under way.\n", active);
   if (failed > 0 && which == Which::kOpen) {
@@ -59,6 +60,10 @@ ExitCode give_to_slurm(const experiments::SweepDirectory& directory,
     fmt::print("job {}: {} runs, script {}\n", array.job, array.tasks.size(),
                (directory.jobs() / (array.name + ".sbatch")).string());
   }
+  if (!report.report_job.empty()) {
+    fmt::print("job {}: the report, when they have ended: {}\n", report.report_job,
+               directory.report_file().string());
+  }
   fmt::print("Next: lacuna sweep status {}\n", directory.root().string());
   return ExitCode::kDone;
 }
@@ -77,7 +82,9 @@ ExitCode submit(const SweepArguments& arguments, Which which) {
   print_rest(status, which, arguments.quiet);
   if (runs.empty()) {
     if (!arguments.quiet) fmt::print("Nothing is left to be started.\n");
-    return ExitCode::kDone;
+    // What is under way may still lack the job that writes its report.
+    const bool active = std::any_of(status.runs.begin(), status.runs.end(), is_active);
+    if (arguments.local > 0 || !active) return ExitCode::kDone;
   }
   if (which == Which::kFailed) {
     for (const PlannedRun* run : runs) {

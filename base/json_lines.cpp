@@ -6,6 +6,7 @@
 #include <string>
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -35,32 +36,52 @@ void drop_lines_past(const std::filesystem::path& path, std::int64_t last_step) 
   if (dropped) write_durably(posix_file_system(), path, kept);
 }
 
+bool ends_within_a_line(int file) {
+  struct stat info {};
+  char last = '\n';
+  return ::fstat(file, &info) == 0 && info.st_size > 0 &&
+         ::pread(file, &last, 1, info.st_size - 1) == 1 && last != '\n';
+}
+
 }  // namespace
 
 JsonLines::JsonLines(std::filesystem::path path, std::optional<std::int64_t> last_step)
     : path_(std::move(path)) {
   if (last_step) drop_lines_past(path_, *last_step);
-  file_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  file_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
   if (file_ < 0) {
     throw_error<DataError>("{}: cannot be opened for writing: {}. Check permissions and space.",
                            path_.string(), std::strerror(errno));
   }
+  torn_ = ends_within_a_line(file_);
 }
 
 JsonLines::~JsonLines() { ::close(file_); }
 
-void JsonLines::append(const Json& line) {
+bool JsonLines::append(const Json& line) {
   const std::lock_guard lock(mutex_);
   const std::string text = (torn_ ? "\n" : "") + line.dump() + "\n";
   const ssize_t written = ::write(file_, text.data(), text.size());
+  const int error = errno;
   const bool whole = written == static_cast<ssize_t>(text.size());
   torn_ = whole ? false : torn_ || written > 0;
-  if (whole || warned_) return;
+  if (whole || warned_) return whole;
   warned_ = true;
   log::warn("{}: a line could not be written: {}. Free space; training goes on.", path_.string(),
-            written < 0 ? std::strerror(errno) : "short write");
+            written < 0 ? std::strerror(error) : "short write");
+  errno = written < 0 ? error : ENOSPC;
+  return false;
 }
 
-void JsonLines::sync() { ::fsync(file_); }
+bool JsonLines::sync() { return ::fsync(file_) == 0; }
+
+void append_durably(const std::filesystem::path& path, const Json& line) {
+  JsonLines lines(path);
+  if (lines.append(line) && lines.sync()) return;
+  throw_error<DataError>(
+      "{}: a line could not be written: {}. Free space, or ask for more quota, and start the same "
+      "command again.",
+      path.string(), std::strerror(errno));
+}
 
 }  // namespace lacuna

@@ -20,8 +20,10 @@ class JsonLines {
   JsonLines(const JsonLines&) = delete;
   JsonLines& operator=(const JsonLines&) = delete;
 
-  void append(const Json& line);
-  void sync();  // fsync: what a checkpoint relies on is on disk with it
+  // Both say whether it was done, for callers that rely on it. A line that another process left
+  // unfinished stays a line of its own.
+  bool append(const Json& line);
+  bool sync();  // fsync: what a checkpoint relies on is on disk with it
 
  private:
   std::filesystem::path path_;
@@ -29,5 +31,9 @@ class JsonLines {
   int file_ = -1;
   bool torn_ = false, warned_ = false;
 };
+
+// Opens, appends one line, closes; it is on disk when this returns. Throws DataError when it is
+// not: a full disk, or a quota.
+void append_durably(const std::filesystem::path& path, const Json& line);
 
 }  // namespace lacuna

@@ -148,6 +148,7 @@ std::vector<RunDraft> expand(const SweepGroup& group, const std::string& file, R
       draft.resources.update(rule.resources);
     }
     draft.label = label_of(draft.run, choice.shown);
+    draft.axes = choice.set;
     for (const auto& [key, value] : overrides.items()) {
       choice.set[key] = value;
       set_value(draft.run, key, value);

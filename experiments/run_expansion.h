@@ -13,6 +13,7 @@ namespace lacuna::experiments {
 struct RunDraft {
   std::string label;  // what tells it from its neighbours: "unet fold1 seed=3"
   Json set;           // flat: on top of the base of its group
+  Json axes;          // the part of it that tells the runs of the group apart, without overrides
   Json run;           // the base with `set` in it
   Json resources;     // of the group, with those of overrides
 };

@@ -74,9 +74,7 @@ void write_journal(const Path& path, const std::string& event, Json detail, cons
   posix_file_system().make_directories(path.parent_path());
   detail["time"] = utc_text(clock.unix_seconds());
   detail["event"] = event;
-  JsonLines lines(path);
-  lines.append(detail);
-  lines.sync();
+  append_durably(path, detail);
 }
 
 }  // namespace lacuna::experiments

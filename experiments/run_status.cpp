@@ -114,7 +114,10 @@ RunStatus judge(const PlannedRun& run, const RunEvidence& known) {
       known.task ? !slurm::has_ended(known.task->status) : !known.job.empty() && !known.asked;
   status.active = !known.journal.done && !known.journal.failed() &&
                   (in_queue || status.state == RunState::kRunning);
-  if (status.state == RunState::kRunning && status.step_seconds) {
+  const bool trained = run.steps > 0 && status.step >= run.steps;
+  if (status.state == RunState::kRunning && trained) {
+    if (status.reason.empty()) status.reason = "evaluates";
+  } else if (status.state == RunState::kRunning && status.step_seconds) {
     status.eta_seconds = static_cast<double>(std::max<std::int64_t>(0, run.steps - status.step)) *
                          *status.step_seconds;
   }

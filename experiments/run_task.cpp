@@ -12,6 +12,7 @@
 #include "base/host.h"
 #include "base/log.h"
 #include "base/options.h"
+#include "experiments/predecessor.h"
 #include "experiments/run_course.h"
 #include "experiments/run_journal.h"
 
@@ -149,6 +150,9 @@ class Task {
       arguments.insert(arguments.end(), {"--set", setting});
     };
     if (!settings_.staging.empty()) set("data.stage=" + Json(settings_.staging).dump());
+    if (const auto before = predecessor_of(resolved)) {
+      set("init.weights=" + Json(directory_.run(*before).string()).dump());
+    }
     const Json* threads = find_path(resolved, "train.threads");
     if (settings_.threads > 0 && threads && *threads == 0) {
       set(fmt::format("train.threads={}", settings_.threads));

@@ -58,6 +58,22 @@ std::string step_text(const PlannedRun& run, const RunStatus& status) {
   return status.step > 0 ? fmt::format("{}/{}", status.step, run.steps) : "-";
 }
 
+std::string runs_summary(const SweepPlan& plan, const SweepStatus& status) {
+  std::string text = fmt::format("{}: {} runs", plan.name, plan.runs.size());
+  for (std::size_t state = 0; state < status.count.size(); ++state) {
+    if (status.count[state] == 0) continue;
+    text += fmt::format(", {} {}", status.count[state], state_name(static_cast<RunState>(state)));
+  }
+  const Estimate left = estimate(plan, status);
+  if (left.timed + left.untimed == 0) return text + ".";
+  if (left.timed == 0) return text + "; no run of their kind has been timed yet.";
+  text +=
+      fmt::format("; left: {} of computing, the longest run {}", format_duration(3600 * left.hours),
+                  format_duration(3600 * left.longest_hours));
+  if (left.untimed > 0) text += fmt::format(", and {} runs of kinds not timed yet", left.untimed);
+  return text + ".";
+}
+
 Json or_null(const std::optional<double>& value) {
   return value && std::isfinite(*value) ? Json(*value) : Json();
 }
@@ -85,19 +101,8 @@ std::string status_table(const SweepPlan& plan, const SweepStatus& status, bool 
 }
 
 std::string status_summary(const SweepPlan& plan, const SweepStatus& status) {
-  std::string text = fmt::format("{}: {} runs", plan.name, plan.runs.size());
-  for (std::size_t state = 0; state < status.count.size(); ++state) {
-    if (status.count[state] == 0) continue;
-    text += fmt::format(", {} {}", status.count[state], state_name(static_cast<RunState>(state)));
-  }
-  const Estimate left = estimate(plan, status);
-  if (left.timed + left.untimed == 0) return text + ".";
-  if (left.timed == 0) return text + "; no run of their kind has been timed yet.";
-  text +=
-      fmt::format("; left: {} of computing, the longest run {}", format_duration(3600 * left.hours),
-                  format_duration(3600 * left.longest_hours));
-  if (left.untimed > 0) text += fmt::format(", and {} runs of kinds not timed yet", left.untimed);
-  return text + ".";
+  const std::string report = report_line(status.report);
+  return runs_summary(plan, status) + (report.empty() ? "" : "\n" + printable(report));
 }
 
 Json status_json(const SweepDirectory& directory, const SweepPlan& plan,
@@ -129,6 +134,7 @@ Json status_json(const SweepDirectory& directory, const SweepPlan& plan,
           {"hours_left", left.hours},
           {"longest_hours", left.longest_hours},
           {"untimed_runs", left.untimed},
+          {"report", report_json(status.report)},
           {"notes", status.notes},
           {"runs", runs}};
 }

@@ -7,22 +7,43 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/json_lines.h"
+#include "base/options.h"
 
 namespace lacuna::experiments {
+namespace {
+
+std::string text_at(const Json& line, const char* key) {
+  if (!line.is_object()) return "";
+  const auto found = line.find(key);
+  return found != line.end() && found->is_string() ? found->get<std::string>() : "";
+}
+
+std::vector<std::string> runs_of(const Json& line) {
+  std::vector<std::string> runs;
+  const Json* list = find_path(line, "runs");
+  if (list == nullptr || !list->is_array()) return runs;
+  // The index is that of the task, so nothing is left out.
+  for (const Json& run : *list) runs.push_back(run.is_string() ? run.get<std::string>() : "");
+  return runs;
+}
+
+}  // namespace
 
 Submissions::Submissions(const SweepDirectory& directory)
     : file_(directory.submissions_file()), root_(directory.root()) {
   std::ifstream file(file_);
   for (std::string text; std::getline(file, text);) {
+    const bool torn = file.eof();  // no line break: a crash while it was written
     const Json line = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-    if (!line.is_object() || !line.contains("event") || !line.contains("name")) continue;
-    const std::string name = line["name"];
-    if (line["event"] == "array") {
-      all_.push_back({name, "", line.value("runs", std::vector<std::string>{})});
+    const std::string event = text_at(line, "event"), name = text_at(line, "name");
+    if (event.empty() || name.empty()) {
+      damaged_ += torn ? 0 : 1;
+    } else if (event == "array") {
+      all_.push_back({name, "", runs_of(line), line.contains("report")});
       ++count_;
-    } else if (Submission* known = named(name); known && line["event"] == "submitted") {
-      known->job = line.value("job", "");
-    } else if (line["event"] == "not_made") {
+    } else if (Submission* known = named(name); known && event == "submitted") {
+      known->job = text_at(line, "job");
+    } else if (event == "not_made") {
       std::erase_if(all_, [&](const Submission& each) { return each.name == name; });
     }
   }
@@ -32,9 +53,12 @@ std::string Submissions::next_name(const std::string& sweep) const {
   return fmt::format("{}-{}-{}", sweep, hash_hex(root_.string()).substr(0, 8), count_ + 1);
 }
 
-void Submissions::about_to_submit(const std::string& name, const std::vector<std::string>& runs) {
-  append({{"event", "array"}, {"name", name}, {"runs", runs}});
-  all_.push_back({name, "", runs});
+void Submissions::about_to_submit(const std::string& name, const std::vector<std::string>& runs,
+                                  bool report) {
+  Json line = {{"event", "array"}, {"name", name}, {"runs", runs}};
+  if (report) line["report"] = true;
+  append(line);
+  all_.push_back({name, "", runs, report});
   ++count_;
 }
 
@@ -70,12 +94,16 @@ std::map<std::string, RunTaskId> Submissions::latest() const {
   return latest;
 }
 
+const Submission* Submissions::latest_report() const {
+  const auto found =
+      std::find_if(all_.rbegin(), all_.rend(), [](const Submission& each) { return each.report; });
+  return found == all_.rend() ? nullptr : &*found;
+}
+
 void Submissions::append(const Json& line) const {
   Json stamped = line;
   stamped["time"] = utc_text(steady_clock().unix_seconds());
-  JsonLines lines(file_);
-  lines.append(stamped);
-  lines.sync();
+  append_durably(file_, stamped);
 }
 
 Submission* Submissions::named(const std::string& name) {

@@ -52,6 +52,15 @@ Schema file_schema() {
                   .fallback = "\"directed\"",
                   .meaning = "Definition of HD95; none: Dice only.",
                   .allowed = {"directed", "pooled", "none"}});
+  for (Option option : resource_options()) {
+    const std::string path = option.path;
+    if (path == "nodes" || path == "ranks" || path == "throttle" || path == "max_requeues" ||
+        path == "signal_seconds" || path == "staging" || path == "launcher") {
+      continue;  // of runs
+    }
+    option.path = "report." + path;
+    keys.push_back(std::move(option));
+  }
   keys.push_back(any("groups"));
   return Schema(std::move(keys));
 }
@@ -89,10 +98,11 @@ std::string name_from(const std::filesystem::path& file) {
   return name.empty() ? "sweep" : name;
 }
 
-// Short forms written out, and names of caches that no longer depend on the current directory.
+// Short forms written out, and paths that no longer depend on the current directory.
 void put_flat(Json& flat, std::string key, const Json& value) {
   if (key == "data" && value.is_string()) key = "data.cache";
-  if (key == "data.cache" && value.is_string() && !value.get<std::string>().empty()) {
+  const bool is_path = key == "data.cache" || key == "init.weights";
+  if (is_path && value.is_string() && !value.get<std::string>().empty()) {
     flat[key] = std::filesystem::absolute(value.get<std::string>()).lexically_normal().string();
     return;
   }
@@ -296,6 +306,7 @@ SweepDefinition parse_definition(const Json& text, const std::filesystem::path& 
   definition.max_runs = static_cast<std::int64_t>(checked.at("max_runs").get<double>());
   definition.evaluate.part = checked.at("evaluate").at("part");
   definition.evaluate.hd95 = checked.at("evaluate").at("hd95");
+  definition.report = text.value("report", Json::object());
 
   SweepGroup shared;
   shared.name = "runs";

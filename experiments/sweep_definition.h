@@ -51,6 +51,7 @@ struct SweepDefinition {
   std::string name;  // letters, digits, `.`, `_`, `-`
   std::int64_t max_runs = 10'000;
   Evaluation evaluate;
+  Json report;  // resources of the job that writes the report, as the file has them
   std::vector<SweepGroup> groups;  // each after those that it waits for
   Json source;                     // what was read, with the base in it: sweep.json
 };

@@ -9,7 +9,9 @@
 #include "base/error.h"
 #include "base/json_path.h"
 #include "base/options.h"
+#include "experiments/predecessor.h"
 #include "experiments/run_expansion.h"
+#include "slurm/request_check.h"
 
 namespace lacuna::experiments {
 namespace {
@@ -30,6 +32,17 @@ std::string kind_of(const Json& resolved, const SweepResources& resources) {
                      resources.job.ranks, resources.job.gpus_per_rank);
 }
 
+// Also what a script of the batch system would not take, before anybody waits for it.
+SweepResources checked_resources(const Json& section, const std::string& where) {
+  SweepResources resources = read_resources(section, where);
+  try {
+    slurm::check_resources(resources.job);
+  } catch (const ConfigError& error) {
+    throw_error<ConfigError>("{}: {}", where, error.what());
+  }
+  return resources;
+}
+
 class Planner {
  public:
   Planner(const SweepDefinition& definition, const ResolveRun& resolve)
@@ -38,6 +51,8 @@ class Planner {
   SweepPlan make() {
     plan_.name = definition_.name;
     plan_.evaluate = definition_.evaluate;
+    plan_.report = definition_.report;
+    checked_resources(plan_.report, definition_.file + ": report");
     RuleUse rules;
     for (const SweepGroup& group : definition_.groups) add(group, rules);
     rules.require_all(definition_.file);
@@ -69,6 +84,7 @@ class Planner {
 
   void add(RunDraft draft) {
     const std::string where = fmt::format("{}: run {}", definition_.file, draft.label);
+    name_predecessor(draft, plan_, axes_, where);
     const ResolvedRun resolved = resolve_(draft.run, where);
     const auto [there, is_new] = ids_.try_emplace(resolved.id, plan_.runs.size());
     if (!is_new) {
@@ -88,10 +104,13 @@ class Planner {
     run.steps = steps ? steps->get<std::int64_t>() : 0;
     run.kind = kind_of(resolved.resolved, read_[run.resources]);
     plan_.runs.push_back(std::move(run));
+    axes_.push_back(std::move(draft.axes));
   }
 
   std::string unique(const std::string& label, const std::string& id) {
     if (labels_.insert(label).second) return label;
+    const std::string of_group = label + " " + plan_.groups.back().name;
+    if (definition_.groups.size() > 1 && labels_.insert(of_group).second) return of_group;
     return label + " " + id.substr(0, 6);
   }
 
@@ -100,7 +119,7 @@ class Planner {
     if (found != plan_.resources.end()) {
       return static_cast<std::size_t>(found - plan_.resources.begin());
     }
-    read_.push_back(read_resources(section, where + ": resources"));
+    read_.push_back(checked_resources(section, where + ": resources"));
     plan_.resources.push_back(section);
     return plan_.resources.size() - 1;
   }
@@ -109,6 +128,7 @@ class Planner {
   const ResolveRun& resolve_;
   SweepPlan plan_;
   std::vector<SweepResources> read_;  // of plan_.resources
+  std::vector<Json> axes_;            // of plan_.runs
   std::unordered_map<std::string, std::size_t> ids_;
   std::set<std::string> labels_;
 };
@@ -122,7 +142,8 @@ Json head_json(const SweepPlan& plan) {
           {"name", plan.name},
           {"evaluate", {{"part", plan.evaluate.part}, {"hd95", plan.evaluate.hd95}}},
           {"groups", groups},
-          {"resources", plan.resources}};
+          {"resources", plan.resources},
+          {"report", plan.report}};
 }
 
 void check_indices(const SweepPlan& plan) {
@@ -189,6 +210,7 @@ SweepPlan plan_from_text(const std::string& text, const std::string& where) {
           {group.at("name"), group.at("base"), group.at("after").get<std::vector<std::size_t>>()});
     }
     plan.resources = json.at("resources").get<std::vector<Json>>();
+    plan.report = json.value("report", Json::object());
     for (const Json& run : json.at("runs")) {
       plan.runs.push_back({run.at("id"), run.at("label"), run.at("group"), run.at("resources"),
                            run.at("set"), run.at("steps"), run.at("kind")});

@@ -40,7 +40,8 @@ struct SweepPlan {
   std::string name;
   Evaluation evaluate;
   std::vector<PlannedGroup> groups;
-  std::vector<Json> resources;  // sections, as read_resources() takes them
+  std::vector<Json> resources;   // sections, as read_resources() takes them
+  Json report = Json::object();  // the same, of the job that writes the report
   std::vector<PlannedRun> runs;
 
   Json run_object(const PlannedRun& run) const;         // what resolve takes

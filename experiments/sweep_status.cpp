@@ -37,6 +37,7 @@ class Answers {
       submissions.settle(*scheduler, /*store=*/false);
       std::set<std::string> jobs;
       for (const auto& [run, task] : submissions.latest()) jobs.insert(task.job);
+      if (const Submission* report = submissions.latest_report()) jobs.insert(report->job);
       if (jobs.empty()) return;
       for (slurm::TaskState& state : scheduler->query({jobs.begin(), jobs.end()})) {
         const std::string key = key_of(state.job, state.index);
@@ -51,9 +52,14 @@ class Answers {
   void add_to(RunEvidence& evidence, const RunTaskId& task) const {
     evidence.job = task.job.empty() ? "of unknown id" : task.job;
     evidence.asked = asked_;
-    const auto found = states_.find(key_of(task.job, task.index));
-    if (found != states_.end()) evidence.task = found->second;
+    evidence.task = find(task);
   }
+  std::optional<slurm::TaskState> find(const RunTaskId& task) const {
+    const auto found = states_.find(key_of(task.job, task.index));
+    if (found == states_.end()) return std::nullopt;
+    return found->second;
+  }
+  bool asked() const { return asked_; }
 
  private:
   std::map<std::string, slurm::TaskState> states_;
@@ -72,6 +78,12 @@ SweepStatus read_status(const SweepDirectory& directory, const SweepPlan& plan,
                         slurm::Scheduler* scheduler) {
   SweepStatus status;
   Submissions submissions(directory);
+  if (submissions.damaged() > 0) {
+    status.notes.push_back(fmt::format(
+        "{}: {} damaged lines are passed over, so jobs may be under way that are not known here. "
+        "squeue lists them; scancel them before you submit again.",
+        directory.submissions_file().string(), submissions.damaged()));
+  }
   const Answers answers(scheduler, submissions, status.notes);
   const auto latest = submissions.latest();
   const bool lives = executor_lives(directory);
@@ -89,6 +101,9 @@ SweepStatus read_status(const SweepDirectory& directory, const SweepPlan& plan,
     status.runs.push_back(judge(run, evidence));
     ++status.count[static_cast<std::size_t>(status.runs.back().state)];
   }
+  const Submission* report = submissions.latest_report();
+  status.report = report_status(
+      directory, report, report ? answers.find({report->job, 0}) : std::nullopt, answers.asked());
   return status;
 }
 

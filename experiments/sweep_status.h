@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "experiments/report_status.h"
 #include "experiments/run_status.h"
 #include "experiments/submissions.h"
 #include "experiments/sweep_directory.h"
@@ -13,7 +14,8 @@
 namespace lacuna::experiments {
 
 struct SweepStatus {
-  std::vector<RunStatus> runs;         // as the plan's
+  std::vector<RunStatus> runs;  // as the plan's
+  ReportStatus report;
   std::vector<std::string> notes;      // for people: the batch system did not answer, ...
   std::array<std::size_t, 5> count{};  // by RunState
 };
@@ -40,7 +42,7 @@ Json status_json(const SweepDirectory& directory, const SweepPlan& plan, const S
 // unless `all`.
 std::string status_table(const SweepPlan& plan, const SweepStatus& status, bool all);
 
-// "2 running, 10 done"; hours that are left.
+// "2 running, 10 done"; hours that are left; a second line about the report, if there is one.
 std::string status_summary(const SweepPlan& plan, const SweepStatus& status);
 
 }  // namespace lacuna::experiments

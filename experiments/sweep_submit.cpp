@@ -11,6 +11,9 @@
 namespace lacuna::experiments {
 namespace {
 
+// Long for a page that takes seconds; short enough for any partition, and to be let in between.
+constexpr const char* kReportTime = "15";
+
 class Submitter {
  public:
   Submitter(const SweepDirectory& directory, const SweepPlan& plan,
@@ -38,6 +41,8 @@ class Submitter {
         if (!tasks.empty()) submit(group, resources, std::move(tasks));
       }
     }
+    const bool covered = report_.arrays.empty() && !former_reports_.empty();
+    if (!under_way_.empty() && !covered) submit_report();
     return std::move(report_);
   }
 
@@ -55,6 +60,7 @@ class Submitter {
     }
     for (const Submission& each : submissions_.all()) {
       if (!alive.contains(each.job)) continue;
+      (each.report ? former_reports_ : under_way_).push_back(each.job);
       for (const std::string& run : each.runs) {
         if (const auto group = group_of.find(run); group != group_of.end()) {
           jobs_of_[group->second].insert(each.job);
@@ -92,9 +98,48 @@ class Submitter {
     const auto after = [&](const slurm::SubmittedArray& made) {
       submissions_.submitted(made.name, made.job);
       jobs_of_[group].insert(made.job);
+      under_way_.push_back(made.job);
       report_.arrays.push_back(made);
     };
     slurm::submit_all(scheduler_, request, before, after);
+  }
+
+  // The runs count, not the page: a refusal is told and changes nothing.
+  void submit_report() {
+    try {
+      slurm::ArrayRequest request;
+      request.name = submissions_.next_name(plan_.name) + "-report";
+      request.tasks = {"report"};
+      request.resources = report_resources();
+      request.after = under_way_;
+      request.folder = directory_.jobs();
+      request.logs = directory_.logs();
+      request.command = program_;
+      request.command.insert(request.command.end(),
+                             {"sweep", "report", directory_.root().string(), "--quiet"});
+      submissions_.about_to_submit(request.name, {}, /*report=*/true);
+      const std::string job = scheduler_.submit(request);
+      submissions_.submitted(request.name, job);
+      report_.report_job = job;
+      // After the new one is there, so that a sweep is never without.
+      scheduler_.cancel(former_reports_);
+    } catch (const Error& error) {
+      report_.notes.push_back(
+          fmt::format("{} So no job writes the report. When the runs have "
+                      "ended: lacuna sweep report {}",
+                      error.what(), directory_.root().string()));
+    }
+  }
+
+  // Where the runs may run, too, unless the sweep file says otherwise.
+  slurm::Resources report_resources() const {
+    Json section = {{"time", kReportTime}};
+    for (const char* key : {"partition", "account", "extra"}) {
+      const Json& runs = plan_.resources.front();
+      if (runs.contains(key)) section[key] = runs[key];
+    }
+    section.update(plan_.report);
+    return read_resources(section, "report").job;
   }
 
   void explain_launcher(const SweepResources& resources) {
@@ -114,6 +159,7 @@ class Submitter {
   slurm::Scheduler& scheduler_;
   Submissions submissions_;
   std::map<std::size_t, std::set<std::string>> jobs_of_;  // of groups
+  std::vector<std::string> under_way_, former_reports_;   // arrays that hold runs, or none
   SubmitReport report_;
 };
 

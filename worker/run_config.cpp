@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "methods/registry.h"
+#include "worker/initial_weights.h"
 #include "worker/patch_check.h"
 #include "worker/run_resolver.h"
 
@@ -15,9 +16,9 @@ namespace {
 
 // Keys that change where or how fast a run computes, or what it keeps, but not its result.
 constexpr std::array kNeutralKeys = {
-    "data.cache",    "data.loader_threads", "train.device", "train.layout",
-    "train.threads", "train.communicator",  "checkpoint.",  "log.",
-    "meta.rank",     "data.stage",          "monitor.",     "validate.hd95",
+    "data.cache",         "data.loader_threads", "train.device", "train.layout", "train.threads",
+    "train.communicator", "checkpoint.",         "log.",         "meta.rank",    "data.stage",
+    "monitor.",           "validate.hd95",       "init.weights",
 };
 
 bool decides_result(const std::string& path) {
@@ -90,6 +91,8 @@ RunConfig read_fields(Json resolved, const std::string& where) {
   run.bf16_gradients = at<std::string>(resolved, "train.gradient_compression") == "bf16";
   run.learning_rate = optional_at<double>(resolved, "train.learning_rate");
   run.ema = at<double>(resolved, "train.ema");
+  run.init_weights = at<std::string>(resolved, "init.weights");
+  run.init_identity = at<std::string>(resolved, "init.identity");
   run.nonfinite_limit = at<std::int64_t>(resolved, "train.nonfinite_limit");
   run.threads = at<int>(resolved, "train.threads");
   run.meta_period = optional_at<std::int64_t>(resolved, "meta.period");
@@ -135,8 +138,8 @@ Json deciding_keys(const Json& resolved) {
       if (path == kProvenanceKey) continue;
       if (value.is_object()) {
         self(self, value, path);
-      } else if (decides_result(path)) {
-        flat[path] = value;
+      } else if (decides_result(path) && !(path == "init.identity" && value == "")) {
+        flat[path] = value;  // a run without given weights keeps the name from before that key
       }
     }
   };
@@ -148,6 +151,23 @@ const Schema& RunResolver::schema(const std::string& method) {
   const auto found = schemas_.find(method);
   return found != schemas_.end() ? found->second
                                  : schemas_.emplace(method, run_options(method)).first->second;
+}
+
+// Where the weights of the start lie becomes absolute, and what they are is looked up unless it is
+// given. Hashing a file takes long enough to do it once for each.
+void RunResolver::settle_init(Json& init, const std::string& where) {
+  if (init["weights"] == "") return;
+  const std::string path =
+      std::filesystem::absolute(init["weights"].get<std::string>()).lexically_normal().string();
+  init["weights"] = path;
+  if (init["identity"] != "") return;
+  try {
+    std::string& identity = weights_[path];
+    if (identity.empty()) identity = initial_weights_identity(path);
+    init["identity"] = identity;
+  } catch (const Error& error) {
+    throw_error<ConfigError>("{}: init.weights: {}", where, error.what());
+  }
 }
 
 // Making a network takes long enough to ask once for each.
@@ -184,6 +204,7 @@ RunConfig RunResolver::resolve(const Json& given, const std::string& where,
   if (!cache.get<std::string>().empty()) {
     cache = std::filesystem::absolute(cache.get<std::string>()).lexically_normal().string();
   }
+  settle_init(resolved["init"], where);
   RunConfig run = read_fields(std::move(resolved), where);
   run.hash = hash_of(deciding_keys(run.resolved));
   if (run.patch) check_patch(run, where);

@@ -40,6 +40,8 @@ struct RunConfig {
   bool bf16_gradients = false;          // between ranks
   std::optional<double> learning_rate;  // null: the card's, per group
   double ema = 0;                       // decay; 0 = off
+  std::filesystem::path init_weights;   // empty: new ones
+  std::string init_identity;            // what they are (worker/initial_weights.h)
   std::int64_t nonfinite_limit = 10;    // skipped steps in a row before the run has diverged
   int threads = 0;                      // 0: as many as cores
 

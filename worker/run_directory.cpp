@@ -54,15 +54,19 @@ void require_whole(const Path& checkpoint) {
 
 }  // namespace
 
-LoadedModel load_model(const std::filesystem::path& path) {
+std::filesystem::path evaluated_checkpoint(const std::filesystem::path& path) {
   if (!std::filesystem::is_directory(path)) {
     throw_error<DataError>("{}: no such directory. Name a run directory or a checkpoint in it.",
                            path.string());
   }
+  if (!std::filesystem::exists(path / "manifest.json")) return choose_checkpoint(path);
+  require_whole(path);
+  return path;
+}
+
+LoadedModel load_model(const std::filesystem::path& path) {
   LoadedModel model;
-  const bool is_checkpoint = std::filesystem::exists(path / "manifest.json");
-  model.checkpoint = is_checkpoint ? path : choose_checkpoint(path);
-  if (is_checkpoint) require_whole(path);
+  model.checkpoint = evaluated_checkpoint(path);
   try {
     const Json state = read_json(model.checkpoint / "state.json");
     model.step = RunProgress::from_json(state).step;

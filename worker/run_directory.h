@@ -19,6 +19,9 @@ struct LoadedModel {
   std::int64_t step = 0;
 };
 
+// The checkpoint that load_model() takes. Throws DataError.
+std::filesystem::path evaluated_checkpoint(const std::filesystem::path& path);
+
 // `path`: a run directory (its best checkpoint, else the newest valid one) or a checkpoint
 // directory inside one. Throws DataError naming what is missing and what was tried.
 LoadedModel load_model(const std::filesystem::path& path);

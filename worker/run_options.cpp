@@ -91,6 +91,13 @@ std::vector<Option> train_options() {
 
 std::vector<Option> other_options() {
   return {
+      key("init.weights", Type::kString, "\"\"",
+          "Weights to start from: a run directory (its best checkpoint), a checkpoint, or a "
+          "safetensors file. Tensors of equal name and shape are taken, the others are new; empty: "
+          "all are."),
+      key("init.identity", Type::kString, "\"\"",
+          "What they are, by content; filled in when left out. Decides the result, where they lie "
+          "does not."),
       key("meta.period", Type::kInteger, "null",
           "Steps between runs of a phase on the meta set; null: the card's.", "steps", 1, 1e12),
       key("meta.repeats", Type::kInteger, "null",

@@ -19,9 +19,11 @@ class RunResolver {
  private:
   const Schema& schema(const std::string& method);
   void check_patch(const RunConfig& run, const std::string& where);
+  void settle_init(Json& init, const std::string& where);
 
   std::map<std::string, Schema> schemas_;
-  std::set<std::string> fitting_;  // networks with a patch that they take
+  std::set<std::string> fitting_;               // networks with a patch that they take
+  std::map<std::string, std::string> weights_;  // identities, by path
 };
 
 }  // namespace lacuna::worker

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/progress.h"
+#include "worker/initial_weights.h"
 #include "worker/judge.h"
 #include "worker/meta_phases.h"
 #include "worker/phase_reducers.h"
@@ -76,6 +77,9 @@ class Trainer {
   TrainingResult run() {
     publish_plan();
     const auto saved = checkpoints_.find(ranks_);
+    if (!saved && !config_.init_identity.empty()) {
+      files_->event("init", 0, load_initial_weights(config_, *state_));
+    }
     if (!ranks_.trains()) {
       return ValidationRank(config_, cohort_, plan_, validation_cases_, *method_, *state_,
                             *meta_worker_, ranks_, hooks_.stop_requested)

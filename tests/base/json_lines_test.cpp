@@ -5,12 +5,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/error.h"
 #include "base/temporary_directory.h"
 
 namespace lacuna {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 
 std::vector<std::string> lines_of(const std::filesystem::path& path) {
   std::vector<std::string> lines;
@@ -44,10 +47,29 @@ TEST(JsonLines, ALineWithoutItsEndIsTorn) {
   EXPECT_THAT(lines_of(folder / "metrics"), ElementsAre("{\"step\":10}"));
 }
 
+TEST(JsonLines, ALineThatAnotherProcessDidNotFinishTakesNoneWithIt) {
+  const TemporaryDirectory folder;
+  std::ofstream(folder / "metrics") << "{\"step\":10}\n{\"st";
+  append_durably(folder / "metrics", {{"step", 20}});
+  append_durably(folder / "metrics", {{"step", 30}});
+  EXPECT_THAT(lines_of(folder / "metrics"),
+              ElementsAre("{\"step\":10}", "{\"st", "{\"step\":20}", "{\"step\":30}"));
+}
+
 TEST(JsonLines, AFullDiskStopsNothing) {
   JsonLines lines("/dev/full");
-  lines.append({{"step", 1}});
-  lines.append({{"step", 2}});
+  EXPECT_FALSE(lines.append({{"step", 1}}));
+  EXPECT_FALSE(lines.append({{"step", 2}}));
+}
+
+TEST(JsonLines, WhatMustBeOnDiskIsAnErrorWhereItCannotBe) {
+  try {
+    append_durably("/dev/full", {{"step", 1}});
+    FAIL() << "no error";
+  } catch (const DataError& error) {
+    EXPECT_THAT(error.what(), AllOf(HasSubstr("/dev/full"), HasSubstr("No space left on device"),
+                                    HasSubstr("Free space")));
+  }
 }
 
 }  // namespace

@@ -161,6 +161,24 @@ TEST_F(RunTaskInGroups, AStudentWaitsForItsTeachers) {
   EXPECT_EQ(run(go_on_, kStudent), ExitCode::kDone);
 }
 
+class RunTaskFromATeacher : public RunTask {
+ protected:
+  RunTaskFromATeacher()
+      : RunTask(R"({"base": {"method": "unet"}, "groups": {
+          "teachers": {"grid": {"train.seed": [1, 2]}},
+          "students": {"after": ["teachers"], "grid": {"train.seed": [2]},
+                       "base": {"init": {"weights": {"from": "teachers"}}}}}})") {}
+};
+
+TEST_F(RunTaskFromATeacher, TheStudentIsToldWhereItsTeacherLies) {
+  const auto go_on = [] { return false; };
+  for (std::size_t i = 0; i < 3; ++i) ASSERT_EQ(run(go_on, i), ExitCode::kDone);
+  const auto calls = program_.lines("calls");
+  const std::string teacher = Json(directory_.run(plan_.runs[1].id).string()).dump();
+  EXPECT_THAT(calls.at(4), HasSubstr("--set init.weights=" + teacher));
+  EXPECT_THAT(calls.at(2), ::testing::Not(HasSubstr("init.weights")));
+}
+
 TEST(RunJournal, ATornLineIsLeftOutAndARetryForgetsTheFailure) {
   const TemporaryDirectory folder;
   const Path path = folder / "run/sweep.jsonl";

@@ -95,6 +95,54 @@ TEST(SweepPlan, GroupsTakeOverWhatTheFileSaysAndComeAfterWhatTheyWaitFor) {
   EXPECT_EQ(plan.run_object(plan.runs[2])["subsets"]["policy"], "uniform");
 }
 
+constexpr const char* kTeaching = R"({"base": {"method": "unet"}, "groups": {
+    "teachers": {"grid": {"train.seed": [1, 2], "train.batch": [2]}},
+    "students": {"after": ["teachers"], "base": {"init": {"weights": {"from": "teachers"}}},
+                 "grid": {"subsets.p": [0.25, 0.75], "train.seed": [1, 2]},
+                 "overrides": [{"when": {"train.seed": 2}, "set": {"train.batch": 4}}]}}})";
+
+TEST(SweepPlan, ARunStartsFromTheOneOfAnEarlierGroupWithItsValues) {
+  const SweepPlan plan = toy_plan(kTeaching);
+  ASSERT_EQ(plan.runs.size(), 6u);
+  for (std::size_t i = 2; i < 6; ++i) {
+    const Json student = plan.run_object(plan.runs[i]);
+    const std::size_t teacher = student["train"]["seed"].get<std::size_t>() - 1;
+    EXPECT_EQ(student["init"],
+              (Json{{"weights", ""}, {"identity", "run:" + plan.runs[teacher].id}}));
+  }
+  EXPECT_EQ(toy_plan(R"({"base": {"method": "unet"}, "groups": {"a": {}, "b": {"after": ["a"],
+      "base": {"init": {"weights": {"from": "a"}}}}}})")
+                .runs[1]
+                .label,
+            "unet b");
+  // Who taught it is part of what a run is: another teacher makes another student.
+  const SweepPlan longer = make_plan(define(kTeaching, {"train.steps=7"}), toy_resolver());
+  const SweepPlan again = toy_plan(kTeaching);
+  EXPECT_NE(plan.runs[2].id, longer.runs[2].id);
+  EXPECT_EQ(plan.runs[2].id, again.runs[2].id);
+  EXPECT_EQ(plan_text(plan_from_text(plan_text(plan), "plan.json")), plan_text(plan));
+}
+
+TEST(SweepPlan, WhatCannotBeStartedFromIsNamed) {
+  const auto error = [](const std::string& teachers, const std::string& students) {
+    return error_of(R"({"base": {"method": "unet"}, "groups": {"teachers": {)" + teachers +
+                    R"(}, "students": {"base": {"init": {"weights": {"from": "teachers"}},
+                    "subsets": {"p": 0.75}}, )" +
+                    students + "}}}");
+  };
+  EXPECT_THAT(error(R"("grid": {"train.seed": [1]})", R"("after": [])"),
+              AllOf(HasSubstr("run unet: init.weights.from is \"teachers\""),
+                    HasSubstr("Groups in its `after`: none")));
+  EXPECT_THAT(error(R"("grid": {"train.seed": [1, 2]})", R"("after": ["teachers"])"),
+              AllOf(HasSubstr("2 runs of group teachers"), HasSubstr("unet seed=2"),
+                    HasSubstr("Add the axis")));
+  EXPECT_THAT(error(R"("grid": {"train.seed": [1, 2]})",
+                    R"("after": ["teachers"], "grid": {"train.seed": [3]})"),
+              HasSubstr("no run of group teachers has its values"));
+  EXPECT_THAT(error_of(R"({"base": {"method": "unet", "init": {"weights": {"of": "a"}}}})"),
+              HasSubstr("init.weights is {\"of\":\"a\"}, expected a string"));
+}
+
 TEST(SweepPlan, WhatIsWrongWithTheFileIsNamedWithItsPath) {
   EXPECT_THAT(error_of(R"({"grdi": {}})"), AllOf(HasSubstr("unknown key grdi"), HasSubstr("grid")));
   EXPECT_THAT(error_of(R"({"grid": {}})"), HasSubstr("sweep.json: grid is {}"));
@@ -107,6 +155,7 @@ TEST(SweepPlan, WhatIsWrongWithTheFileIsNamedWithItsPath) {
   EXPECT_THAT(error_of(R"({"runs": [{}]})"), HasSubstr("runs[0]"));
   EXPECT_THAT(error_of(R"({"name": "a; rm -rf /"})"), HasSubstr("letters, digits"));
   EXPECT_THAT(error_of(R"({"resources": {"rank": 2}})"), HasSubstr("resources.ranks"));
+  EXPECT_THAT(error_of(R"({"report": {"ranks": 2}})"), HasSubstr("unknown key report.ranks"));
   EXPECT_THAT(error_of(R"({"overrides": [{"when": {"method": "unet"}, "to": 1}]})"),
               HasSubstr("unknown key to"));
   EXPECT_THAT(error_of(R"({"groups": {"a": {"after": ["b"]}}})"),
@@ -122,6 +171,15 @@ TEST(SweepPlan, WhatIsWrongWithARunNamesTheRun) {
               AllOf(HasSubstr("run unet sed=1"), HasSubstr("Did you mean train.seed?")));
   EXPECT_THAT(error_of(R"({"grid": {"method": ["unet", "mkcd"]}})"),
               AllOf(HasSubstr("run mkcd"), HasSubstr("mckd")));
+}
+
+TEST(SweepPlan, ResourcesThatNoBatchSystemTakesAreRefused) {
+  EXPECT_THAT(error_of(R"({"base": {"method": "unet"}, "resources": {"nodes": 2}})"),
+              AllOf(HasSubstr("sweep.json: run unet: resources"), HasSubstr("one per node")));
+  EXPECT_THAT(error_of(R"({"base": {"method": "unet"}, "resources": {"partition": "a b"}})"),
+              HasSubstr("resources.partition: 'a b' holds a space"));
+  EXPECT_THAT(error_of(R"({"base": {"method": "unet"}, "report": {"extra": ["--array=1"]}})"),
+              HasSubstr("sweep.json: report"));
 }
 
 TEST(SweepPlan, TwoRunsWithOneIdentityAreRefused) {
@@ -166,6 +224,7 @@ TEST(SweepPlan, SettingsAndABaseFileAndItsShortForms) {
 
 TEST(SweepPlan, SurvivesItsFile) {
   const SweepPlan plan = toy_plan(R"({"base": {"method": "unet"}, "evaluate": {"hd95": "none"},
+    "report": {"partition": "cpu"},
     "groups": {"a": {"grid": {"train.seed": [1, 2]}},
                "b": {"after": ["a"], "grid": {"train.seed": [3]}, "resources": {"ranks": 2}}}})");
   const SweepPlan read = plan_from_text(plan_text(plan), "plan.json");

@@ -57,7 +57,7 @@ struct Sweep {
 TEST(SweepSubmit, AnArrayHoldsTheRunsByTheirIdentity) {
   Sweep sweep(kFour);
   const SubmitReport report = sweep.submit();
-  ASSERT_EQ(sweep.slurm.submitted.size(), 1u);
+  ASSERT_EQ(sweep.slurm.submitted.size(), 2u);  // and the report
   const slurm::ArrayRequest& request = sweep.slurm.submitted[0];
   EXPECT_EQ(request.tasks.size(), 4u);
   EXPECT_EQ(request.tasks[2], sweep.plan.runs[2].id);
@@ -75,21 +75,112 @@ TEST(SweepSubmit, AnArrayHoldsTheRunsByTheirIdentity) {
 TEST(SweepSubmit, GroupsBecomeArraysThatWaitForOneAnother) {
   Sweep sweep(kChain);
   sweep.submit();
-  ASSERT_EQ(sweep.slurm.submitted.size(), 2u);
+  ASSERT_EQ(sweep.slurm.submitted.size(), 3u);  // the last is the report
   EXPECT_THAT(sweep.slurm.submitted[0].after, IsEmpty());
   EXPECT_THAT(sweep.slurm.submitted[1].after, ElementsAre("1"));
   EXPECT_NE(sweep.slurm.submitted[0].name, sweep.slurm.submitted[1].name);
   // A student that is submitted later waits for the teachers that are still under way.
   sweep.slurm.end("1", 0, 0);
   submit_runs(sweep.directory, sweep.plan, {&sweep.plan.runs[2]}, {"lacuna"}, sweep.slurm);
-  EXPECT_THAT(sweep.slurm.submitted[2].after, ElementsAre("1"));
+  EXPECT_THAT(sweep.slurm.submitted[3].after, ElementsAre("1"));
+}
+
+TEST(SweepSubmit, TheReportWaitsForAllArraysAndIsNoRun) {
+  Sweep sweep(kChain);
+  EXPECT_EQ(sweep.submit().report_job, "3");
+  const slurm::ArrayRequest& report = sweep.slurm.submitted.at(2);
+  EXPECT_THAT(report.after, ElementsAre("1", "2"));
+  EXPECT_THAT(report.command,
+              ElementsAre("lacuna", "sweep", "report", sweep.directory.root().string(), "--quiet"));
+  sweep.slurm.task("3", 0).reason = "Dependency";
+  const SweepStatus status = sweep.status();
+  EXPECT_EQ(status.count[static_cast<std::size_t>(RunState::kPending)], 3u);
+  EXPECT_THAT(status_summary(sweep.plan, status),
+              HasSubstr("\nreport: pending, job 3 (waits for the runs that it needs)"));
+  EXPECT_EQ(status_json(sweep.directory, sweep.plan, status)["report"]["state"], "pending");
+  EXPECT_THAT(cancel_runs(sweep.directory, sweep.slurm), ElementsAre("1", "2", "3"));
+}
+
+TEST(SweepSubmit, ALaterSubmissionReplacesTheReportAndOneWithoutRunsMakesUpForALostOne) {
+  Sweep sweep(kChain);
+  sweep.submit();
+  const auto nothing_more = [&] {
+    return submit_runs(sweep.directory, sweep.plan, {}, {"lacuna"}, sweep.slurm).report_job;
+  };
+  EXPECT_EQ(nothing_more(), "");  // one is under way
+  sweep.slurm.end("1", 0, 77);
+  sweep.slurm.end("1", 1, 0);
+  submit_runs(sweep.directory, sweep.plan, {&sweep.plan.runs[0]}, {"lacuna"}, sweep.slurm);
+  EXPECT_THAT(sweep.slurm.submitted.at(4).after, ElementsAre("2", "4"));
+  EXPECT_THAT(sweep.slurm.cancelled, ElementsAre("3"));
+  sweep.slurm.cancel({"5"});
+  EXPECT_EQ(nothing_more(), "6");
+  EXPECT_EQ(sweep.status().report.job, "6");
+  for (const char* job : {"2", "4"}) sweep.slurm.end(job, 0, 0);
+  sweep.slurm.end("6", 0, 0);
+  EXPECT_EQ(nothing_more(), "");  // nothing is under way
+}
+
+TEST(SweepSubmit, AReportThatIsRefusedOrLostChangesNothingForTheRuns) {
+  Sweep sweep(kFour);
+  sweep.slurm.refuse = "jobs without GPUs are not welcome";
+  sweep.slurm.accept_before = 1;
+  const SubmitReport refused = sweep.submit();
+  EXPECT_EQ(refused.arrays.size(), 1u);
+  ASSERT_EQ(refused.notes.size(), 1u);
+  EXPECT_THAT(refused.notes[0],
+              AllOf(HasSubstr("jobs without GPUs"), HasSubstr("lacuna sweep report ")));
+  EXPECT_EQ(report_line(sweep.status().report), "");
+  // The next submission tries again; when its answer is lost, it is found by name.
+  sweep.slurm.lose_submission = true;
+  EXPECT_EQ(submit_runs(sweep.directory, sweep.plan, {}, {"lacuna"}, sweep.slurm).notes.size(), 1u);
+  EXPECT_EQ(sweep.status().report.job, "2");
+  EXPECT_TRUE(sweep.status().runs[0].active);
+}
+
+TEST(SweepSubmit, TheReportRunsWhereTheRunsMayUnlessTheFileSaysOtherwise) {
+  Sweep sweep(R"({"base": {"method": "unet"}, "report": {"partition": "cpu", "time": "5"},
+      "resources": {"partition": "gpu", "account": "brain", "time": "40:00:00", "ranks": 8,
+                    "gpus_per_rank": 1, "extra": ["--qos=high"]}})");
+  sweep.submit();
+  const slurm::Resources& report = sweep.slurm.submitted.at(1).resources;
+  EXPECT_EQ(report.partition, "cpu");
+  EXPECT_EQ(report.account, "brain");
+  EXPECT_EQ(report.time, "5");
+  EXPECT_EQ(report.ranks, 1);
+  EXPECT_EQ(report.gpus_per_rank, 0);
+  EXPECT_THAT(report.extra, ElementsAre("--qos=high"));
+}
+
+TEST(SweepStatus, WhatBecameOfTheReportIsTold) {
+  Sweep sweep(kFour);
+  EXPECT_EQ(report_line(sweep.status().report), "");
+  sweep.submit();
+  sweep.slurm.task("2", 0).status = TaskStatus::kRunning;
+  EXPECT_EQ(report_line(sweep.status().report), "report: running, job 2");
+  sweep.slurm.end("2", 0, 1);
+  EXPECT_THAT(report_line(sweep.status().report),
+              AllOf(HasSubstr("report: failed, job 2"), HasSubstr("logs/2_0.log says why"),
+                    HasSubstr("By hand: lacuna sweep report ")));
+  sweep.slurm.end("2", 0, 0);
+  EXPECT_THAT(report_line(sweep.status().report), HasSubstr("the page was deleted"));
+  std::ofstream(sweep.directory.report_file()) << "page";
+  EXPECT_EQ(report_line(sweep.status().report),
+            "report: done, " + sweep.directory.report_file().string());
+  sweep.slurm.forget("2");
+  EXPECT_THAT(report_line(sweep.status().report), HasSubstr("report: done"));
+  std::filesystem::remove(sweep.directory.report_file());
+  EXPECT_THAT(report_line(sweep.status().report), HasSubstr("its job is gone"));
+  sweep.slurm.hang = true;
+  EXPECT_THAT(report_line(sweep.status().report), HasSubstr("unknown"));
 }
 
 TEST(SweepSubmit, MoreRunsThanAnArrayHoldsBecomeSeveral) {
   Sweep sweep(kFour);
   sweep.slurm.limit.max_array_size = 3;
   sweep.submit();
-  ASSERT_EQ(sweep.slurm.submitted.size(), 2u);
+  ASSERT_EQ(sweep.slurm.submitted.size(), 3u);
+  EXPECT_THAT(sweep.slurm.submitted[2].after, ElementsAre("1", "2"));
   EXPECT_EQ(sweep.slurm.submitted[1].tasks.size(), 1u);
   sweep.slurm.task("2", 0).status = TaskStatus::kRunning;
   EXPECT_EQ(sweep.status().runs[3].state, RunState::kRunning);
@@ -122,12 +213,33 @@ TEST(SweepSubmit, ASubmissionWhoseAnswerWasLostIsFoundAgain) {
   EXPECT_EQ(Submissions(sweep.directory).all().at(0).job, "1");  // written down by then
 }
 
+TEST(SweepSubmit, DamagedLinesAreToldATornOneIsForgottenAndTheRestIsRead) {
+  Sweep sweep(kFour);
+  sweep.submit();
+  {
+    std::ofstream file(sweep.directory.submissions_file(), std::ios::app);
+    file << "\xff garbage\n[1]\n{\"event\": 7, \"name\": []}\n"
+            R"({"event": "array", "name": "odd", "runs": {"a": 1}, "report": 5})"
+            "\n"
+            R"({"event": "submitted", "name": "odd", "job": 12})"
+            "\n"
+            R"({"event": "array", "na)";
+  }
+  const SweepStatus status = sweep.status();
+  EXPECT_EQ(status.count[static_cast<std::size_t>(RunState::kPending)], 4u);
+  EXPECT_TRUE(status.runs[0].active);
+  ASSERT_EQ(status.notes.size(), 1u);
+  EXPECT_THAT(status.notes[0], AllOf(HasSubstr("submissions.jsonl: 3 damaged lines"),
+                                     HasSubstr("squeue lists them")));
+  EXPECT_THAT(cancel_runs(sweep.directory, sweep.slurm), ElementsAre("1", "2"));
+}
+
 TEST(SweepSubmit, CancelEndsWhatIsUnderWayOnly) {
   Sweep sweep(kChain);
   sweep.submit();
   sweep.slurm.end("1", 0, 0);
   sweep.slurm.end("1", 1, 0);
-  EXPECT_THAT(cancel_runs(sweep.directory, sweep.slurm), ElementsAre("2"));
+  EXPECT_THAT(cancel_runs(sweep.directory, sweep.slurm), ElementsAre("2", "3"));
   EXPECT_THAT(cancel_runs(sweep.directory, sweep.slurm), IsEmpty());
   EXPECT_THAT(sweep.status().runs[2].reason, HasSubstr("job 2_0 was cancelled"));
 }
@@ -176,6 +288,17 @@ TEST(SweepStatus, EachStateComesFromJournalAndBatchSystemTogether) {
   EXPECT_THAT(status.runs[3].reason, HasSubstr("Priority"));
   EXPECT_TRUE(status.runs[3].active);
   EXPECT_EQ(sweep.slurm.queries, 1);  // however many runs
+}
+
+TEST(SweepStatus, ARunThatIsTrainedAndGoesOnEvaluates) {
+  Sweep sweep(kFour);
+  sweep.submit();
+  sweep.slurm.task("1", 0).status = TaskStatus::kRunning;
+  sweep.write(0, "start", {{"host", "n7"}});
+  sweep.metrics(0, "{\"step\": 100, \"seconds\": {\"step\": 2.0}}\n");
+  const SweepStatus status = sweep.status();
+  EXPECT_EQ(status.runs[0].reason, "evaluates");
+  EXPECT_FALSE(status.runs[0].eta_seconds);
 }
 
 TEST(SweepStatus, WhatEndedBadlyIsNamed) {

@@ -25,6 +25,8 @@ inline experiments::ResolveRun toy_resolver() {
       {.path = "train.threads", .type = Type::kInteger, .fallback = "0"},
       {.path = "subsets.policy", .type = Type::kString, .fallback = "\"full\""},
       {.path = "subsets.p", .type = Type::kNumber, .fallback = "0.5"},
+      {.path = "init.weights", .type = Type::kString, .fallback = "\"\""},
+      {.path = "init.identity", .type = Type::kString, .fallback = "\"\""},
   });
   return [schema](const Json& run, const std::string& where) {
     Json resolved = schema->resolve(run, where);
@@ -32,6 +34,7 @@ inline experiments::ResolveRun toy_resolver() {
     Json deciding = resolved;
     deciding["train"].erase("threads");
     deciding["data"].erase("cache");
+    deciding["init"].erase("weights");
     return experiments::ResolvedRun{resolved, hash_hex(deciding.dump())};
   };
 }

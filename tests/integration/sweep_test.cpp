@@ -26,6 +26,8 @@ TEST(LocalSweep, AKilledSweepGoesOnAndEndsAsIfNothingHadHappened) {
       call({"sweep", "submit", file.string(), "--out", calm.string(), "--local", "2"});
   ASSERT_EQ(first.code, 0) << first.error;
   EXPECT_THAT(first.output, HasSubstr("2 done, 0 failed"));
+  EXPECT_THAT(first.output, HasSubstr("report: " + (calm / "report.html").string()));
+  EXPECT_TRUE(fs::is_regular_file(calm / "report.html"));
   const Json undisturbed = status_of(calm);
   ASSERT_EQ(undisturbed.at("counts").at("done"), 2);
 
@@ -47,8 +49,11 @@ TEST(LocalSweep, AKilledSweepGoesOnAndEndsAsIfNothingHadHappened) {
   EXPECT_EQ(killed["runs"][0]["state"], "done");
   EXPECT_EQ(killed["runs"][1]["state"], "pending");
 
+  fs::create_directories(rough / "report.html");  // in its way: costs the report, not the runs
   const CommandResult again = call(submit);
   ASSERT_EQ(again.code, 0) << again.error;
+  EXPECT_THAT(again.error, HasSubstr("the report was not written"));
+  fs::remove(rough / "report.html");
   EXPECT_THAT(again.output, HasSubstr("1 runs are done already"));
   const Json after = status_of(rough);
   ASSERT_EQ(after.at("counts").at("done"), 2);

@@ -16,6 +16,7 @@ class FakeScheduler final : public slurm::Scheduler {
  public:
   // Faults, each for the next such call alone.
   std::string refuse;            // submit() and cancel() are refused in these words
+  int accept_before = 0;         // so many such calls go through before the refusal
   bool lose_submission = false;  // submit() does its work, but its answer does not come
   bool hang = false;             // query(), find() or limits() give no answer
   // query() answers with what was so many calls ago.
@@ -94,7 +95,7 @@ class FakeScheduler final : public slurm::Scheduler {
  private:
   using Kind = slurm::SchedulerError::Kind;
   void fail_if_refused() {
-    if (!refuse.empty()) {
+    if (!refuse.empty() && accept_before-- <= 0) {
       throw slurm::SchedulerError(Kind::kRefused, "fake: " + std::exchange(refuse, {}));
     }
   }
