@@ -1,4 +1,5 @@
 // The program: parses the command line, runs one command, and turns errors into exit codes.
+#include <cstdlib>
 #include <exception>
 #include <new>
 #include <string>
@@ -78,5 +79,9 @@ int lacuna::app::run_program(const std::vector<std::string>& arguments) {
 }
 
 int main(int argc, char** argv) {
+  // LibTorch reads this at its first allocation: tensors of 2 MiB and more ask for huge pages.
+  // Training takes and returns such memory all the time, and each time the system hands it out page
+  // by page.
+  ::setenv("THP_MEM_ALLOC_ENABLE", "1", /*overwrite=*/0);
   return lacuna::app::run_program(std::vector<std::string>(argv + 1, argv + argc));
 }

@@ -1,6 +1,7 @@
 // lacuna methods [NAME]: what is built in; for one method its source, parameters, stages, options.
 #include <map>
 #include <memory>
+#include <sstream>
 #include <string>
 
 #include <fmt/core.h>
@@ -91,11 +92,29 @@ Json describe(const methods::MethodEntry& entry) {
           {"axes", axes_of(*method)}, {"extent_multiple", method->extent_multiple()}};
 }
 
+// Words in lines of at most 96 columns, all but the first after `indent` spaces.
+std::string wrapped(const std::string& text, std::size_t indent) {
+  std::istringstream words(text);
+  std::string result, word;
+  for (std::size_t column = indent; words >> word; column += word.size()) {
+    if (!result.empty() && column + 1 + word.size() > 96) {
+      result += "\n" + std::string(indent, ' ');
+      column = indent;
+    } else if (!result.empty()) {
+      result += ' ';
+      ++column;
+    }
+    result += word;
+  }
+  return result;
+}
+
 void print(const Json& about) {
   const auto text = [&](const char* key) { return about[key].get<std::string>(); };
-  fmt::print("{}: {}\n\nsource      {}\nidea        {}\noutput      {}\ndeviations  {}\n",
-             text("name"), text("title"), text("source"), text("idea"), text("output"),
-             text("deviations"));
+  fmt::print("{}: {}\n\n", text("name"), text("title"));
+  for (const char* key : {"source", "idea", "output", "deviations"}) {
+    fmt::print("{:<12}{}\n", key, wrapped(text(key), 12));
+  }
   fmt::print("patch       {} voxels ({}), multiples of {}\n\nparameters\n", about["patch"].dump(),
              text("axes"), about["extent_multiple"].dump());
   for (const auto& [part, count] : about["parameters"].items()) {
@@ -108,7 +127,7 @@ void print(const Json& about) {
                stage["subsets"].value("policy", std::string("full")));
     for (const Json& phase : stage["phases"]) {
       const auto period = phase["period"].get<std::int64_t>();
-      fmt::print("    phase {:<10} {}{}\n", phase["name"].get<std::string>(),
+      fmt::print("    phase {:<14} {}{}\n", phase["name"].get<std::string>(),
                  period == 1 ? "every step" : fmt::format("every {} steps", period),
                  phase["on_meta_set"].get<bool>()
                      ? fmt::format(", {} updates on the meta set", phase["repeats"].dump())
@@ -123,8 +142,8 @@ void print(const Json& about) {
   for (const Json& option : about["options"]) {
     const std::string allowed =
         option["allowed"].empty() ? "" : fmt::format(" {}", option["allowed"].dump());
-    fmt::print("  {} ({})\n      {}{}\n", option["key"].get<std::string>(),
-               option["default"].dump(), option["meaning"].get<std::string>(), allowed);
+    fmt::print("  {} ({})\n      {}\n", option["key"].get<std::string>(), option["default"].dump(),
+               wrapped(option["meaning"].get<std::string>() + allowed, 6));
   }
 }
 

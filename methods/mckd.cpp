@@ -21,9 +21,9 @@ constexpr const char* kImportance = "importance";
 MckdMethod::MckdMethod(const MethodSettings& settings)
     : modalities_(settings.modalities),
       options_(parse_mckd_options(settings.options)),
-      network_(std::make_shared<MckdNetwork>(settings.modalities.size(),
-                                             static_cast<int>(published_regions().size()),
-                                             settings.width)),
+      network_(std::make_shared<models::MckdNetwork>(settings.modalities.size(),
+                                                     static_cast<int>(published_regions().size()),
+                                                     settings.width)),
       subset_decoder_(*network_, [](const std::vector<at::Tensor>& features,
                                     const std::vector<SubsetMask>& subsets) {
         return fill_with_mean(features.front(), subsets);
@@ -75,22 +75,22 @@ void MckdMethod::initialise() {
   invalidate_evaluation_cache();
 }
 
-SharedNetwork::Features MckdMethod::encode_batch(const at::Tensor& image,
-                                                 const std::vector<SubsetMask>& subsets) const {
+models::SharedNetwork::Features MckdMethod::encode_batch(
+    const at::Tensor& image, const std::vector<SubsetMask>& subsets) const {
   require_extent({image.size(2), image.size(3), image.size(4)}, extent_multiple(), "input");
-  SharedNetwork::Features features = network_->encode(image, subsets);
+  models::SharedNetwork::Features features = network_->encode(image, subsets);
   if (options_.skip_fill_mean) {
     for (at::Tensor& skip : features.skips) skip = fill_with_mean(skip, subsets);
   }
   return features;
 }
 
-at::Tensor MckdMethod::segment(const SharedNetwork::Features& features,
+at::Tensor MckdMethod::segment(const models::SharedNetwork::Features& features,
                                const std::vector<SubsetMask>& subsets) const {
   return network_->decode(fill_with_mean(features.bottleneck, subsets), features.skips);
 }
 
-at::Tensor MckdMethod::segment_weighted(const SharedNetwork::Features& features,
+at::Tensor MckdMethod::segment_weighted(const models::SharedNetwork::Features& features,
                                         const std::vector<SubsetMask>& subsets) const {
   const at::Tensor filled =
       options_.meta_fill_mean ? fill_with_mean(features.bottleneck, subsets) : features.bottleneck;
@@ -100,7 +100,7 @@ at::Tensor MckdMethod::segment_weighted(const SharedNetwork::Features& features,
 
 Loss MckdMethod::loss(const std::string& phase, const Batch& batch, const Progress&) {
   const std::vector<SubsetMask>& subsets = batch.subsets.at(0);
-  const SharedNetwork::Features features = encode_batch(batch.image, subsets);
+  const models::SharedNetwork::Features features = encode_batch(batch.image, subsets);
   if (phase == "meta") {
     return region_loss(segment_weighted(features, subsets), batch.label);
   }

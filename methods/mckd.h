@@ -15,11 +15,11 @@
 #include <vector>
 
 #include "data/tissue.h"
-#include "methods/mckd_network.h"
 #include "methods/mckd_options.h"
 #include "methods/method.h"
 #include "methods/registry.h"
 #include "methods/subset_decoder.h"
+#include "models/mckd_network.h"
 
 namespace lacuna::methods {
 
@@ -46,20 +46,20 @@ class MckdMethod final : public Method {
   at::Tensor decode(const Features& features, const std::vector<SubsetMask>& subsets) override;
   void invalidate_evaluation_cache() override { subset_decoder_.invalidate(); }
 
-  MckdNetwork& network() { return *network_; }
+  models::MckdNetwork& network() { return *network_; }
 
  private:
   // Logits of the training and inference forward pass.
-  at::Tensor segment(const SharedNetwork::Features& features,
+  at::Tensor segment(const models::SharedNetwork::Features& features,
                      const std::vector<SubsetMask>& subsets) const;
-  at::Tensor segment_weighted(const SharedNetwork::Features& features,
+  at::Tensor segment_weighted(const models::SharedNetwork::Features& features,
                               const std::vector<SubsetMask>& subsets) const;
-  SharedNetwork::Features encode_batch(const at::Tensor& image,
-                                       const std::vector<SubsetMask>& subsets) const;
+  models::SharedNetwork::Features encode_batch(const at::Tensor& image,
+                                               const std::vector<SubsetMask>& subsets) const;
 
   data::ModalitySet modalities_;
   MckdOptions options_;
-  std::shared_ptr<MckdNetwork> network_;
+  std::shared_ptr<models::MckdNetwork> network_;
   SubsetDecoder subset_decoder_;
 };
 

@@ -23,6 +23,11 @@ constexpr const char* kDiscriminator = "discriminator";
 constexpr data::Extent kPublishedPatch{160, 192, 128};
 constexpr std::size_t kBackground = 3;  // channel
 
+// The transformer sees the crop at an eighth of its extent in patches of 4 voxels.
+std::int64_t tokens_of(const data::Extent& patch) {
+  return patch[0] / 32 * (patch[1] / 32) * (patch[2] / 32);
+}
+
 at::Tensor cross_entropy_to(const at::Tensor& logits, double label) {
   return at::binary_cross_entropy_with_logits(logits, at::full_like(logits, label));
 }
@@ -63,6 +68,7 @@ std::vector<data::Region> MstKdMethod::channels(const MstKdOptions& options) {
 MstKdMethod::MstKdMethod(const MethodSettings& settings)
     : options_(parse_mst_kdnet_options(settings.options)),
       patch_(settings.patch.value_or(kPublishedPatch)),
+      attention_weight_(attention_weight_for(tokens_of(patch_), options_)),
       channels_(channels(options_)),
       module_(std::make_shared<torch::nn::Module>()) {
   require_extent(patch_, extent_multiple(), "data.patch");
@@ -190,7 +196,7 @@ Loss MstKdMethod::joint_loss(const Outputs& out, const Batch& batch, const Progr
                 {"logits", logits},           {"gram", gram}};
   loss.total = (1 - options_.student_weight) * dice_full + options_.student_weight * dice_missing +
                ramp * consistency + options_.content_weight * content +
-               options_.feature_weight * features + options_.attention_weight * attention +
+               options_.feature_weight * features + attention_weight_ * attention +
                options_.logit_weight * logits + options_.gram_weight * gram;
   if (options_.style_weight > 0) {
     const at::Tensor style =

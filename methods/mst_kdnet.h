@@ -64,6 +64,7 @@ class MstKdMethod final : public Method {
 
   MstKdOptions options_;
   data::Extent patch_;
+  double attention_weight_;
   std::vector<data::Region> channels_;
   std::shared_ptr<torch::nn::Module> module_;
   std::shared_ptr<models::MstKdNet> teacher_, student_;

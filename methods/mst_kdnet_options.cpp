@@ -1,5 +1,6 @@
 #include "methods/mst_kdnet_options.h"
 
+#include <cmath>
 #include <string>
 
 namespace lacuna::methods {
@@ -100,7 +101,14 @@ const std::vector<Option>& mst_kdnet_options() {
        .maximum = 1},
       weight("content_weight", "0.2", "Weight of matching content features."),
       weight("feature_weight", "0.2", "Weight of matching the four features of the UNETR decoder."),
-      weight("attention_weight", "1e8", "Weight of extreme value distillation of attention maps."),
+      {.path = "attention_weight",
+       .type = Type::kNumber,
+       .fallback = "null",
+       .meaning = "Weight of extreme value distillation of attention maps; null: 1e8 (n / 120)^4 "
+                  "for n tokens, which is the published 1e8 at the published crop, with official "
+                  "1e8.",
+       .minimum = 0,
+       .nullable = true},
       weight("logit_weight", "1", "Weight of the distillation of standardised logits."),
       {.path = "temperature",
        .type = Type::kNumber,
@@ -152,13 +160,22 @@ MstKdOptions parse_mst_kdnet_options(const Json& resolved) {
   o.student_weight = number("student_weight");
   o.content_weight = number("content_weight");
   o.feature_weight = number("feature_weight");
-  o.attention_weight = number("attention_weight");
+  if (!resolved.at("attention_weight").is_null()) {
+    o.attention_weight = number("attention_weight");
+  }
   o.logit_weight = number("logit_weight");
   o.gram_weight =
       resolved.at("gram_weight").is_null() ? (o.mean_gram ? 0.0 : 1.0) : number("gram_weight");
   o.style_weight = number("style_weight");
   o.adversarial_weight = number("adversarial_weight");
   return o;
+}
+
+double attention_weight_for(std::int64_t tokens, const MstKdOptions& options) {
+  constexpr double kPublished = 1e8, kPublishedTokens = 120;
+  if (options.attention_weight) return *options.attention_weight;
+  if (options.official) return kPublished;
+  return kPublished * std::pow(static_cast<double>(tokens) / kPublishedTokens, 4);
 }
 
 }  // namespace lacuna::methods

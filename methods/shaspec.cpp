@@ -38,7 +38,7 @@ at::Tensor fill_slots(const at::Tensor& shared, const at::Tensor& fused,
 ShaSpecMethod::ShaSpecMethod(const MethodSettings& settings)
     : modalities_(settings.modalities),
       options_(parse_shaspec_options(settings.options)),
-      network_(std::make_shared<ShaSpecNetwork>(
+      network_(std::make_shared<models::ShaSpecNetwork>(
           settings.modalities, static_cast<int>(published_regions().size()), settings.width)),
       subset_decoder_(*network_, [first = options_.fill_first](
                                      const std::vector<at::Tensor>& features,
@@ -81,8 +81,8 @@ std::vector<int> ShaSpecMethod::donors(const Batch& batch, const Progress& progr
 Loss ShaSpecMethod::loss(const std::string&, const Batch& batch, const Progress& progress) {
   require_extent(extent_of(batch.image), extent_multiple(), "input");
   const std::vector<SubsetMask>& subsets = batch.subsets.at(0);
-  const SharedNetwork::Features shared = network_->encode(batch.image, subsets);
-  const ShaSpecNetwork::Private own =
+  const models::SharedNetwork::Features shared = network_->encode(batch.image, subsets);
+  const models::ShaSpecNetwork::Private own =
       network_->encode_private(batch.image, subsets, options_.aux_on_missing);
   const at::Tensor fused = network_->fuse(shared.bottleneck, own.bottleneck);
   const std::vector<int> lenders = donors(batch, progress);
@@ -105,7 +105,7 @@ Loss ShaSpecMethod::loss(const std::string&, const Batch& batch, const Progress&
 at::Tensor ShaSpecMethod::forward(const at::Tensor& image, SubsetMask subset) {
   require_extent(extent_of(image), extent_multiple(), "input");
   const std::vector<SubsetMask> subsets(image.size(0), subset);
-  const SharedNetwork::Features shared = network_->encode(image, subsets);
+  const models::SharedNetwork::Features shared = network_->encode(image, subsets);
   const at::Tensor own =
       network_->encode_private(image, subsets, /*classify_missing=*/false).bottleneck;
   const std::vector<int> lenders = first_available(subsets);

@@ -15,9 +15,9 @@
 
 #include "methods/method.h"
 #include "methods/registry.h"
-#include "methods/shaspec_network.h"
 #include "methods/shaspec_options.h"
 #include "methods/subset_decoder.h"
+#include "models/shaspec_network.h"
 
 namespace lacuna::methods {
 
@@ -41,7 +41,7 @@ class ShaSpecMethod final : public Method {
   at::Tensor decode(const Features& features, const std::vector<SubsetMask>& subsets) override;
   void invalidate_evaluation_cache() override { subset_decoder_.invalidate(); }
 
-  ShaSpecNetwork& network() { return *network_; }
+  models::ShaSpecNetwork& network() { return *network_; }
 
  private:
   // The modality that each sample's missing ones borrow from with fill "first": random by the
@@ -50,7 +50,7 @@ class ShaSpecMethod final : public Method {
 
   data::ModalitySet modalities_;
   ShaSpecOptions options_;
-  std::shared_ptr<ShaSpecNetwork> network_;
+  std::shared_ptr<models::ShaSpecNetwork> network_;
   SubsetDecoder subset_decoder_;
 };
 

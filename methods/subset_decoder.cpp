@@ -14,7 +14,8 @@ constexpr std::int64_t kChunkElements = std::int64_t{1} << 26;
 
 }  // namespace
 
-std::vector<at::Tensor> SubsetDecoder::shares(const SharedNetwork::Features& features) const {
+std::vector<at::Tensor> SubsetDecoder::shares(
+    const models::SharedNetwork::Features& features) const {
   std::vector<at::Tensor> result;
   for (int level = 0; level < 4; ++level) {
     const auto weights = network_.decoder().shortcut_weights(level);
@@ -48,7 +49,7 @@ std::vector<at::Tensor> SubsetDecoder::encode(const at::Tensor& image) {
     absent_ = shares(zero);
     absent_shape_ = shape;
   }
-  const SharedNetwork::Features features = encode_rows(image);
+  const models::SharedNetwork::Features features = encode_rows(image);
   std::vector<at::Tensor> result{features.bottleneck};
   const auto present = shares(features);
   result.insert(result.end(), present.begin(), present.end());

@@ -10,7 +10,7 @@
 #include <functional>
 #include <vector>
 
-#include "methods/shared_network.h"
+#include "models/shared_network.h"
 
 namespace lacuna::methods {
 
@@ -21,7 +21,8 @@ class SubsetDecoder {
   using Fill = std::function<at::Tensor(const std::vector<at::Tensor>& features,
                                         const std::vector<data::SubsetMask>& subsets)>;
 
-  SubsetDecoder(SharedNetwork& network, Fill fill) : network_(network), fill_(std::move(fill)) {}
+  SubsetDecoder(models::SharedNetwork& network, Fill fill)
+      : network_(network), fill_(std::move(fill)) {}
 
   // image: N x M x D x H x W -> [bottleneck N x M x ..., then per level 0..3 the shares of present
   // modalities N x M x c x ... and of missing ones 1 x M x c x ...].
@@ -33,11 +34,11 @@ class SubsetDecoder {
   void invalidate() { absent_.clear(); }
 
  private:
-  std::vector<at::Tensor> shares(const SharedNetwork::Features& features) const;
+  std::vector<at::Tensor> shares(const models::SharedNetwork::Features& features) const;
   at::Tensor decode_chunk(const std::vector<at::Tensor>& features,
                           const std::vector<data::SubsetMask>& subsets) const;
 
-  SharedNetwork& network_;
+  models::SharedNetwork& network_;
   Fill fill_;
   std::vector<at::Tensor> absent_;  // per level: 1 x M x c x ...
   std::vector<std::int64_t> absent_shape_;

@@ -124,6 +124,7 @@ class MstKd(nn.Module):
 
     def __init__(self, extent, width=1.0):
         super().__init__()
+        self.evd_weight = 1e8 * (extent[0] * extent[1] * extent[2] / (120 * 32 ** 3)) ** 4
         self.full, self.missing = (MstKdNet(extent, width=width) for _ in range(2))
         layers, channels, left = [], self.full.style.out_channels, [e // 8 for e in extent]
         for out in (scaled(c, width) for c in (64, 128, 256)):
@@ -169,5 +170,5 @@ class MstKd(nn.Module):
                 + ramp * sum(F.mse_loss(p[:, c], q[:, c]) for c in range(4))
                 + 0.2 * F.mse_loss(f[2], m[2])
                 + 0.2 * sum(F.mse_loss(x, y) for x, y in zip(f[3], m[3]))
-                + 1e8 * evd + slkd + gsm
+                + self.evd_weight * evd + slkd + gsm
                 + 2e-4 * F.binary_cross_entropy_with_logits(judged, torch.zeros_like(judged)))

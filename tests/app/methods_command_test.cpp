@@ -1,3 +1,5 @@
+#include <sstream>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -51,6 +53,34 @@ TEST(MethodsCommand, DescribesTheStagesAndPartsOfShaSpec) {
   EXPECT_THAT(json["source"].get<std::string>(), HasSubstr("2307.14126"));
   for (const char* known : {"K-means", "per sample", "multihead_attn"}) {
     EXPECT_THAT(json["deviations"].get<std::string>(), HasSubstr(known));
+  }
+}
+
+TEST(MethodsCommand, DescribesTheNetworksAndPhasesOfMstKdNet) {
+  const auto result = run_program("methods mst-kdnet --json");
+  ASSERT_EQ(result.code, 0) << result.err;
+  const Json json = Json::parse(result.out);
+  EXPECT_EQ(json["parameters"]["model_full"], 154335684);  // the card's counts
+  EXPECT_EQ(json["parameters"]["model_missing"], 154335684);
+  EXPECT_EQ(json["parameters"]["d_style"], 3149249);
+  ASSERT_EQ(json["stages"].size(), 1u);
+  const Json& phases = json["stages"][0]["phases"];
+  ASSERT_EQ(phases.size(), 2u);
+  EXPECT_EQ(phases[0]["trains"][0]["group"], "networks");
+  EXPECT_EQ(phases[1]["trains"][0]["group"], "discriminator");
+  EXPECT_EQ(json["axes"], "H, W, D");
+  EXPECT_THAT(json["source"].get<std::string>(), HasSubstr("2507.22626"));
+  for (const char* known : {"background channel", "over classes", "number of tokens"}) {
+    EXPECT_THAT(json["deviations"].get<std::string>(), HasSubstr(known));
+  }
+}
+
+TEST(MethodsCommand, IsReadableInATerminal) {
+  for (const char* method : {"mckd", "mst-kdnet", "shaspec", "unet"}) {
+    std::istringstream lines(run_program(std::string("methods ") + method).out);
+    int count = 0;
+    for (std::string line; std::getline(lines, line); ++count) EXPECT_LE(line.size(), 100u) << line;
+    EXPECT_GT(count, 20);
   }
 }
 

@@ -11,6 +11,7 @@
 #include <torch/utils.h>
 
 #include "base/error.h"
+#include "losses/extreme_value_distillation.h"
 #include "losses/region_targets.h"
 #include "methods/comparison.h"
 
@@ -243,6 +244,24 @@ TEST(MstKdMethodTest, OfficialChoosesThePublishedRecipe) {
   const auto noisy = official->forward(image, kAll);
   EXPECT_TRUE(torch::equal(noisy, official->forward(image, kAll)));
   EXPECT_FALSE(torch::equal(noisy, ours->forward(image, kAll)));
+}
+
+// Two attention maps that differ by half of their value, over 4 and over 120 tokens.
+TEST(MstKdMethodTest, TheAttentionTermWeighsTheSameAtEveryCrop) {
+  const auto weighted = [](std::int64_t tokens, const MstKdOptions& options) {
+    const at::Tensor map = at::full({1, 12, tokens, tokens}, 1.0 / static_cast<double>(tokens));
+    const std::vector<at::Tensor> teacher(4, map.to(at::kDouble)), student(4, map * 0.5);
+    return attention_weight_for(tokens, options) *
+           losses::extreme_value_distillation(teacher, student, options.extremes).item<double>();
+  };
+  // 12 terms of ((1 - 1/4) / 120^2)^2, times 1e8.
+  EXPECT_NEAR(weighted(120, {}), 12 * 0.5625 * 1e8 / std::pow(120, 4), 1e-4);
+  EXPECT_NEAR(weighted(4, {}), weighted(120, {}), 1e-4);
+  MstKdOptions official;
+  official.official = true;
+  EXPECT_EQ(attention_weight_for(4, official), 1e8);
+  official.attention_weight = 3;
+  EXPECT_EQ(attention_weight_for(4, official), 3);
 }
 
 TEST(MstKdMethodTest, TheVariantsOfTheCardTrain) {

@@ -98,6 +98,19 @@ inline double float_tolerance(const Json& example) {
   return std::max(2e-4, 5 * published);
 }
 
+// The losses of a phase without its backward pass.
+inline Comparison losses_of(Method& method, const std::string& phase, const Batch& batch) {
+  const torch::NoGradGuard no_grad;
+  const Loss loss = method.loss(phase, batch, {});
+  Comparison result;
+  result.output = loss.output;
+  for (const auto& [name, value] : loss.parts) {
+    result.losses.emplace_back(name, value.item<double>());
+  }
+  result.losses.emplace_back("total", loss.total.item<double>());
+  return result;
+}
+
 inline void expect_losses(const Comparison& result, const Json& example, double relative) {
   std::map<std::string, double> losses(result.losses.begin(), result.losses.end());
   for (const auto& [name, value] : example["losses"].items()) {
@@ -107,16 +120,25 @@ inline void expect_losses(const Comparison& result, const Json& example, double 
   }
 }
 
-// Every parameter's norm; one that is not in the graph counts as zero.
-inline void expect_gradients(const Comparison& result, const Json& example, double relative,
-                             double floor) {
+// Every parameter's norm; one that is not in the graph counts as zero. `allowed`: name and
+// published norm -> error.
+template <typename Allowed>
+void expect_gradients_within(const Comparison& result, const Json& example,
+                             const Allowed& allowed) {
   const Json& expected = example["gradients"];
   for (const auto& [name, norm] : result.gradients) {
     ASSERT_TRUE(expected.contains(name)) << name;
     const Json& value = expected[name];
     const double wanted = value.is_null() ? 0 : value.get<double>();
-    EXPECT_NEAR(norm.value_or(0), wanted, std::max(relative * wanted, floor)) << name;
+    EXPECT_NEAR(norm.value_or(0), wanted, allowed(name, wanted)) << name;
   }
+}
+
+inline void expect_gradients(const Comparison& result, const Json& example, double relative,
+                             double floor) {
+  expect_gradients_within(result, example, [&](const std::string&, double wanted) {
+    return std::max(relative * wanted, floor);
+  });
 }
 
 inline double largest_gradient(const Comparison& result) {

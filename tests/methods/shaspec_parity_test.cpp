@@ -53,11 +53,49 @@ TEST(ShaSpecParity, WeightsAreThoseOfTheFillFormula) {
   expect_filled_weights(method(at::kFloat), vectors());
 }
 
+TEST(ShaSpecParity, OutputsOfSubsetsAgreeInFloat) {
+  const torch::NoGradGuard no_grad;
+  for (const char* name : {"FLAIR", "T1"}) {
+    const Json& example = vectors().named(name);
+    const at::Tensor output =
+        method(at::kFloat).forward(vectors().input(example, at::kFloat), subset_of(example));
+    EXPECT_LT(vectors().sample_error(output, example["outputs"][0]), float_tolerance(example))
+        << name;
+  }
+}
+
+// Gradient norms in float, relative: as measured (AVX-512, one thread, 944 tensors), times 2 for
+// another order of summation. What has no normalisation of nearly constant maps above it
+// is the most exact (3e-3); encoders that see images amplify rounding as their outputs do, for
+// which the README's tolerance is 1.5e-2 here (1.8e-2); those of zero images see nothing but
+// constant maps (3.4e-2).
+constexpr double kGradientOfDecoder = 6e-3, kGradientOfEncoder = 3.6e-2, kGradientOfZeros = 7e-2;
+// What float leaves of an exact zero (float64: below 1e-9), in parts of the largest norm: up to
+// 4e-4; to the stem's shift, where zero images and images add up, 1.2e-3.
+constexpr double kResidue = 2e-3;
+
+TEST(ShaSpecParity, LossesAndGradientsAgreeInFloat) {
+  const Json& example = vectors().named("train/T1c+T2");
+  const Comparison result =
+      compare_phase(method(at::kFloat), "train", parity_batch(vectors(), example, at::kFloat), {});
+  expect_losses(result, example, 5e-5);  // measured 1.6e-5, the alignment
+  const double residue = kResidue * largest_gradient(result);
+  expect_gradients_within(result, example, [&](const std::string& name, double wanted) {
+    if (wanted < 1e-9) return residue;
+    if (name.starts_with("flair_enc.") || name.starts_with("t1_enc.")) {
+      return kGradientOfZeros * wanted;
+    }
+    if (name.starts_with("shared_enc.backbone.norm1.")) return residue;
+    return (name.find("_enc.") == std::string::npos ? kGradientOfDecoder : kGradientOfEncoder) *
+           wanted;
+  });
+}
+
 // The forward pass step by step: encoders, fusion, filling, decoder.
 void expect_every_step(const std::string& name) {
   const Json& example = vectors().named(name);
   const torch::NoGradGuard no_grad;
-  ShaSpecNetwork& network = method(at::kDouble).network();
+  models::ShaSpecNetwork& network = method(at::kDouble).network();
   const at::Tensor image = vectors().input(example, at::kDouble);
   const std::vector<SubsetMask> subsets{subset_of(example)};
   const auto shared = network.encode(image, subsets);
@@ -78,13 +116,13 @@ void expect_every_step(const std::string& name) {
   found["logits"] = network.decoder().classify(x);
   if (name == "all") {
     const at::Tensor image_flair = image.narrow(1, 0, 1);
-    const models::EncoderOutput flair = network.encoder().forward(image_flair);
+    const models::EncoderOutput flair = network.encoder().reduce(image_flair);
     for (std::size_t i = 0; i < 4; ++i) {
-      found["shared_L" + std::to_string(i) + "_FLAIR"] = flair.skips[i];
+      found["shared_L" + std::to_string(i) + "_FLAIR"] = shared.skips[i].select(1, 0);
     }
     found["shared_L4_FLAIR"] = flair.deepest;
     found["shared_R_FLAIR"] = flair.reduced;
-    found["shared_f_FLAIR"] = flair.bottleneck;
+    found["shared_f_FLAIR"] = shared.bottleneck.select(1, 0);
     found["private_g_FLAIR"] = network.private_encoder(0).reduce(image_flair).global_mean;
   }
   for (const char* kind : {"outputs", "intermediates"}) {
@@ -115,47 +153,12 @@ void expect_training(const std::string& subset) {
 TEST(ShaSpecParity, LossesAndGradientsAgreeWithAllModalities) { expect_training("all"); }
 TEST(ShaSpecParity, LossesAndGradientsAgreeWithTwoModalities) { expect_training("T1c+T2"); }
 
-TEST(ShaSpecParity, OutputsOfT1AgreeInDouble) {
-  const torch::NoGradGuard no_grad;
-  const Json& example = vectors().named("T1");
-  expect_found(
-      method(at::kDouble).forward(vectors().input(example, at::kDouble), subset_of(example)),
-      example["outputs"][0]);
-}
-
 TEST(ShaSpecParity, LossesOfABatchOfTwoAgreeInDouble) {
-  const torch::NoGradGuard no_grad;
   const Json& example = vectors().named("train_batch2/T1c+T2");
-  const Loss loss =
-      method(at::kDouble).loss("train", parity_batch(vectors(), example, at::kDouble), {});
-  expect_found(loss.output, example["outputs"][0]);
-  Comparison result;
-  for (const auto& [name, value] : loss.parts) {
-    result.losses.emplace_back(name, value.item<double>());
-  }
-  result.losses.emplace_back("total", loss.total.item<double>());
-  expect_losses(result, example, kOfZeroImages);
-}
-
-TEST(ShaSpecParity, OutputsOfSubsetsAgreeInFloat) {
-  const torch::NoGradGuard no_grad;
-  for (const char* name : {"all", "FLAIR"}) {
-    const Json& example = vectors().named(name);
-    const at::Tensor output =
-        method(at::kFloat).forward(vectors().input(example, at::kFloat), subset_of(example));
-    EXPECT_LT(vectors().sample_error(output, example["outputs"][0]), float_tolerance(example))
-        << name;
-  }
-}
-
-TEST(ShaSpecParity, LossesAndGradientsAgreeInFloat) {
-  const Json& example = vectors().named("train/T1c+T2");
   const Comparison result =
-      compare_phase(method(at::kFloat), "train", parity_batch(vectors(), example, at::kFloat), {});
-  expect_losses(result, example, 1e-3);
-  // Instance norm amplifies the rounding of constant feature maps about 300 times (README), so the
-  // small norms of the first layers are compared on the scale of the largest one.
-  expect_gradients(result, example, 5e-2, 2e-3 * largest_gradient(result));
+      losses_of(method(at::kDouble), "train", parity_batch(vectors(), example, at::kDouble));
+  expect_found(result.output, example["outputs"][0]);
+  expect_losses(result, example, kOfZeroImages);
 }
 
 }  // namespace

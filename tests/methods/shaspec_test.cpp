@@ -179,11 +179,5 @@ TEST(ShaSpec, TheNetworkNamesTheSizesThatItTakes) {
   }
 }
 
-TEST(ShaSpec, EncodersAreNamedAsPublished) {
-  EXPECT_EQ(private_encoder_name("T1c"), "t1ce_enc");
-  EXPECT_EQ(private_encoder_name("FLAIR"), "flair_enc");
-  EXPECT_EQ(private_encoder_name("PET 18-F"), "pet_18_f_enc");
-}
-
 }  // namespace
 }  // namespace lacuna::methods

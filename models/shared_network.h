@@ -11,7 +11,7 @@
 #include "models/residual_decoder.h"
 #include "models/residual_encoder.h"
 
-namespace lacuna::methods {
+namespace lacuna::models {
 
 class SharedNetwork : public torch::nn::Module {
  public:
@@ -30,12 +30,12 @@ class SharedNetwork : public torch::nn::Module {
   // Weights as published, from torch's default generator.
   virtual void initialise();
 
-  models::ResidualEncoder& encoder() { return *encoder_; }
-  models::ResidualDecoder& decoder() { return *decoder_; }
+  ResidualEncoder& encoder() { return *encoder_; }
+  ResidualDecoder& decoder() { return *decoder_; }
 
  private:
-  std::shared_ptr<models::ResidualEncoder> encoder_;
-  std::shared_ptr<models::ResidualDecoder> decoder_;
+  std::shared_ptr<ResidualEncoder> encoder_;
+  std::shared_ptr<ResidualDecoder> decoder_;
 };
 
-}  // namespace lacuna::methods
+}  // namespace lacuna::models

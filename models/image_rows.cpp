@@ -1,8 +1,8 @@
-#include "methods/image_rows.h"
+#include "models/image_rows.h"
 
 #include <ATen/ATen.h>
 
-namespace lacuna::methods {
+namespace lacuna::models {
 
 ImageRows::ImageRows(const at::Tensor& image, const std::vector<data::SubsetMask>& subsets)
     : samples_(image.size(0)), modalities_(image.size(1)) {
@@ -37,4 +37,4 @@ at::Tensor ImageRows::present_by_sample(const at::Tensor& encoded) const {
   return zeros.index_copy(0, destination_, encoded).unflatten(0, {samples_, modalities_});
 }
 
-}  // namespace lacuna::methods
+}  // namespace lacuna::models

@@ -8,10 +8,10 @@
 #include <string>
 #include <vector>
 
-#include "methods/shared_network.h"
+#include "models/shared_network.h"
 #include "models/weight_standardised_conv.h"
 
-namespace lacuna::methods {
+namespace lacuna::models {
 
 class ShaSpecNetwork : public SharedNetwork {
  public:
@@ -32,18 +32,18 @@ class ShaSpecNetwork : public SharedNetwork {
   // Encoders and decoder as published, the other two with PyTorch's defaults.
   void initialise() override;
 
-  models::ResidualEncoder& private_encoder(int modality) {
+  ResidualEncoder& private_encoder(int modality) {
     return *private_[static_cast<std::size_t>(modality)];
   }
 
  private:
-  std::shared_ptr<models::WeightStandardisedConv> compose_;
+  std::shared_ptr<WeightStandardisedConv> compose_;
   std::shared_ptr<torch::nn::Module> classifier_;
   at::Tensor classifier_weight_, classifier_bias_;
-  std::vector<std::shared_ptr<models::ResidualEncoder>> private_;
+  std::vector<std::shared_ptr<ResidualEncoder>> private_;
 };
 
 // "T1c" -> "t1ce_enc"; letters in lower case, other characters than letters and digits as _.
 std::string private_encoder_name(const std::string& modality);
 
-}  // namespace lacuna::methods
+}  // namespace lacuna::models

@@ -1,23 +1,22 @@
-#include "methods/shared_network.h"
+#include "models/shared_network.h"
 
 #include <ATen/ATen.h>
 
-#include "methods/image_rows.h"
+#include "models/image_rows.h"
 #include "models/initialisation.h"
 
-namespace lacuna::methods {
+namespace lacuna::models {
 
 SharedNetwork::SharedNetwork(int modalities, int outputs, double width) {
-  encoder_ =
-      register_module("shared_enc", std::make_shared<models::ResidualEncoder>(/*in=*/1, width));
-  decoder_ = register_module("shared_dec",
-                             std::make_shared<models::ResidualDecoder>(modalities, outputs, width));
+  encoder_ = register_module("shared_enc", std::make_shared<ResidualEncoder>(/*in=*/1, width));
+  decoder_ =
+      register_module("shared_dec", std::make_shared<ResidualDecoder>(modalities, outputs, width));
 }
 
 SharedNetwork::Features SharedNetwork::encode(const at::Tensor& image,
                                               const std::vector<data::SubsetMask>& subsets) const {
   const ImageRows rows(image, subsets);
-  const models::EncoderOutput out = encoder_->forward(rows.images());
+  const EncoderOutput out = encoder_->forward(rows.images());
   Features features;
   features.bottleneck = rows.by_sample(out.bottleneck);
   for (std::size_t i = 0; i < out.skips.size(); ++i) {
@@ -34,8 +33,8 @@ at::Tensor SharedNetwork::decode(const at::Tensor& bottleneck,
 }
 
 void SharedNetwork::initialise() {
-  models::initialise_fan_out(*encoder_);
-  models::initialise_fan_out(*decoder_);
+  initialise_fan_out(*encoder_);
+  initialise_fan_out(*decoder_);
 }
 
-}  // namespace lacuna::methods
+}  // namespace lacuna::models

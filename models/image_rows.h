@@ -12,7 +12,7 @@
 
 #include "data/modality.h"
 
-namespace lacuna::methods {
+namespace lacuna::models {
 
 class ImageRows {
  public:
@@ -36,4 +36,4 @@ class ImageRows {
   at::Tensor destination_;  // present(): place of each row; undefined when complete
 };
 
-}  // namespace lacuna::methods
+}  // namespace lacuna::models

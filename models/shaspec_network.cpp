@@ -1,14 +1,14 @@
-#include "methods/shaspec_network.h"
+#include "models/shaspec_network.h"
 
 #include <cctype>
 
 #include <ATen/ATen.h>
 #include <torch/types.h>
 
-#include "methods/image_rows.h"
+#include "models/image_rows.h"
 #include "models/initialisation.h"
 
-namespace lacuna::methods {
+namespace lacuna::models {
 
 std::string private_encoder_name(const std::string& modality) {
   std::string name;
@@ -20,18 +20,18 @@ std::string private_encoder_name(const std::string& modality) {
 
 ShaSpecNetwork::ShaSpecNetwork(const data::ModalitySet& modalities, int outputs, double width)
     : SharedNetwork(modalities.size(), outputs, width) {
-  const std::int64_t channels = models::bottleneck_channels(width);
+  const std::int64_t channels = bottleneck_channels(width);
   const auto layer = register_module("compos_layer", std::make_shared<torch::nn::Module>());
   compose_ = layer->register_module(
-      "conv", std::make_shared<models::WeightStandardisedConv>(models::ConvShape{
-                  .in = 2 * channels, .out = channels, .kernel = 3, .padding = 1}));
+      "conv", std::make_shared<WeightStandardisedConv>(
+                  ConvShape{.in = 2 * channels, .out = channels, .kernel = 3, .padding = 1}));
   classifier_ = register_module("dom_classifier", std::make_shared<torch::nn::Module>());
   classifier_weight_ =
       classifier_->register_parameter("weight", torch::zeros({modalities.size(), channels}));
   classifier_bias_ = classifier_->register_parameter("bias", torch::zeros({modalities.size()}));
   for (const std::string& name : modalities.names()) {
     private_.push_back(register_module(private_encoder_name(name),
-                                       std::make_shared<models::ResidualEncoder>(/*in=*/1, width)));
+                                       std::make_shared<ResidualEncoder>(/*in=*/1, width)));
   }
 }
 
@@ -45,7 +45,7 @@ ShaSpecNetwork::Private ShaSpecNetwork::encode_private(const at::Tensor& image,
     for (const data::SubsetMask subset : subsets) alone.push_back(subset >> m & 1u);
     const ImageRows rows(image.narrow(1, static_cast<std::int64_t>(m), 1), alone);
     if (rows.present() == 0 && !classify_missing) continue;
-    const models::EncoderOutput out = private_[m]->reduce(rows.images());
+    const EncoderOutput out = private_[m]->reduce(rows.images());
     some_mean = means[m] = rows.by_sample(out.global_mean.flatten(1));
     if (rows.present() == 0) continue;
     some_bottleneck = bottlenecks[m] = rows.present_by_sample(private_[m]->pool(
@@ -67,9 +67,9 @@ at::Tensor ShaSpecNetwork::fuse(const at::Tensor& shared,
 
 void ShaSpecNetwork::initialise() {
   SharedNetwork::initialise();
-  models::initialise_fan_in(*compose_);
-  models::initialise_fan_in(*classifier_);
-  for (const auto& encoder : private_) models::initialise_fan_out(*encoder);
+  initialise_fan_in(*compose_);
+  initialise_fan_in(*classifier_);
+  for (const auto& encoder : private_) initialise_fan_out(*encoder);
 }
 
-}  // namespace lacuna::methods
+}  // namespace lacuna::models

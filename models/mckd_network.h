@@ -2,9 +2,9 @@
 // importance weights. Not thread-safe.
 #pragma once
 
-#include "methods/shared_network.h"
+#include "models/shared_network.h"
 
-namespace lacuna::methods {
+namespace lacuna::models {
 
 class MckdNetwork : public SharedNetwork {
  public:
@@ -16,4 +16,4 @@ class MckdNetwork : public SharedNetwork {
   at::Tensor raw_importance;  // M
 };
 
-}  // namespace lacuna::methods
+}  // namespace lacuna::models

@@ -1,9 +1,9 @@
-#include "methods/mckd_network.h"
+#include "models/mckd_network.h"
 
 #include <torch/types.h>
 #include <torch/utils.h>
 
-namespace lacuna::methods {
+namespace lacuna::models {
 
 MckdNetwork::MckdNetwork(int modalities, int outputs, double width)
     : SharedNetwork(modalities, outputs, width) {
@@ -17,4 +17,4 @@ void MckdNetwork::initialise() {
   raw_importance.uniform_(0, 1);
 }
 
-}  // namespace lacuna::methods
+}  // namespace lacuna::models
