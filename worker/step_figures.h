@@ -4,6 +4,7 @@
 // A step costs some twenty atomic additions. With metrics null nothing is counted. Not thread-safe.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <vector>
@@ -38,6 +39,22 @@ class StepFigures {
   Gauge backlog_;
   std::map<data::SubsetMask, Counter> draws_;
   data::LoaderFigures loader_;
+};
+
+// Counts its own life as lost to the validation rank; null: not at all.
+class LostTime {
+ public:
+  explicit LostTime(const StepFigures* figures) : figures_(figures) {}
+  ~LostTime() {
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start_;
+    if (figures_) figures_->lost_to_validation_rank(took.count());
+  }
+  LostTime(const LostTime&) = delete;
+  LostTime& operator=(const LostTime&) = delete;
+
+ private:
+  const StepFigures* figures_;
+  const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
 }  // namespace lacuna::worker

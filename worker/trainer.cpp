@@ -24,22 +24,6 @@
 namespace lacuna::worker {
 namespace {
 
-// Counts its own life as lost to the validation rank; null: not at all.
-class LostTime {
- public:
-  explicit LostTime(const StepFigures* figures) : figures_(figures) {}
-  ~LostTime() {
-    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start_;
-    if (figures_) figures_->lost_to_validation_rank(took.count());
-  }
-  LostTime(const LostTime&) = delete;
-  LostTime& operator=(const LostTime&) = delete;
-
- private:
-  const StepFigures* figures_;
-  const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-};
-
 class Trainer {
  public:
   Trainer(const RunConfig& config, const std::filesystem::path& directory,

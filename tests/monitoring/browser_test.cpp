@@ -26,7 +26,7 @@ class Browser : public testing::Test {
     }
   }
 
-  void look(const std::string& page, int charts) {
+  void check(const std::string& page, int charts, const std::string& what) {
     const auto path = directory_ / "report.html";
     std::ofstream(path, std::ios::binary) << page;
     // An idle machine opens it in a fraction of a second; tests share theirs with others.
@@ -34,7 +34,7 @@ class Browser : public testing::Test {
     const std::string command =
         environment("LACUNA_PYTHON", "python3") + " " + environment("LACUNA_SOURCE", ".") +
         "/tests/monitoring/check_report_page.py " + path.string() + " " + std::to_string(charts) +
-        " " + seconds + " " + environment("LACUNA_PICTURES", "");
+        " " + seconds + " " + what + " " + environment("LACUNA_PICTURES", "");
     EXPECT_EQ(std::system(command.c_str()), 0) << command;
   }
 
@@ -50,12 +50,13 @@ TEST_F(Browser, ShowsTwoRunsOnDesktopAndPhoneInLightAndDark) {
   unet.importance = false;
   write_synthetic_run(directory_ / "unet", unet);
   // Robustness, loss, learning rate, validation, speed, importance weights.
-  look(make_report(read_runs({directory_ / "mckd", directory_ / "unet"}), "today"), 6);
+  check(make_report(read_runs({directory_ / "mckd", directory_ / "unet"}), "today"), 6, "look");
 }
 
 TEST_F(Browser, OpensAHundredRuns) {
-  look(make_report(read_runs(write_hundred_runs(directory_.path())), "today"),
-       106);  // weights of each, and the means over seeds
+  check(make_report(read_runs(write_hundred_runs(directory_.path())), "today"),
+        106,  // weights of each, and the means over seeds
+        "open");
 }
 
 }  // namespace
