@@ -4,7 +4,9 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <numeric>
 
+#include <sched.h>
 #include <torch/utils.h>
 
 #include "app/random_batch.h"
@@ -30,13 +32,34 @@ constexpr int kScrapers = 4;
 constexpr double kScrapesPerSecond = 1000;
 constexpr double kBlockSeconds = 2;  // of training between changes of the load
 
+// Who runs where: what asks for figures has a core of its own, as another machine has, and training
+// shares the others with the server, as on a node whose cores are all in use.
+struct Cores {
+  cpu_set_t asking, training;
+};
+
+Cores divide_cores() {
+  Cores cores;
+  ::sched_getaffinity(0, sizeof cores.training, &cores.training);
+  cores.asking = cores.training;
+  if (CPU_COUNT(&cores.training) < 2) return cores;
+  std::size_t last = 0;
+  for (std::size_t i = 0; i < CPU_SETSIZE; ++i) {
+    if (CPU_ISSET(i, &cores.training)) last = i;
+  }
+  CPU_ZERO(&cores.asking);
+  CPU_SET(last, &cores.asking);
+  CPU_CLR(last, &cores.training);
+  return cores;
+}
+
 // A training step of the first method that the bench is given, on a random batch.
 class Step {
  public:
-  explicit Step(const BenchOptions& options) {
+  Step(const BenchOptions& options, int threads) {
     worker::RunConfig config;
     config.method = options.methods.front();
-    config.threads = bench_threads(options);
+    config.threads = threads;
     config.layout = options.layout;
     const worker::Placement placement = worker::set_up_device(config);
     method_ = methods::make_method(config.method, modalities(), options.width, Json::object());
@@ -119,7 +142,9 @@ class Load {
       block(quiet);
       scrapers_.start(port_, kScrapesPerSecond);
       block(scraped);
-      answered_ += scrapers_.stop();
+      const ScrapeLoad::Scrapes count = scrapers_.stop();
+      asked_ += count.asked;
+      answered_ += count.answered;
       block(quiet);
       scrapers_.start(port_, 0);
       block(stuck);
@@ -135,7 +160,9 @@ class Load {
     };
     add("step without load", quiet);
     add("step under 1000 scrapes/s", scraped);
-    all.back()["answered_per_second"] = static_cast<double>(answered_) / (rounds * kBlockSeconds);
+    const double seconds = std::accumulate(scraped.begin(), scraped.end(), 0.0);
+    all.back()["asked_per_second"] = static_cast<double>(asked_) / seconds;
+    all.back()["answered_per_second"] = static_cast<double>(answered_) / seconds;
     add("step with 32 stuck scrapers", stuck);
     return all;
   }
@@ -160,14 +187,17 @@ class Load {
   Step& step_;
   ScrapeLoad& scrapers_;
   const int port_;
-  long answered_ = 0;
+  long asked_ = 0, answered_ = 0;
 };
 
 }  // namespace
 
 Json run_metrics(const BenchOptions& options) {
-  ScrapeLoad scrapers(kScrapers);  // before torch makes threads
-  Step step(options);
+  const Cores cores = divide_cores();
+  ScrapeLoad scrapers(kScrapers, cores.asking);  // before torch makes threads
+  ::sched_setaffinity(0, sizeof cores.training, &cores.training);
+  const int threads = std::min(bench_threads(options), CPU_COUNT(&cores.training));
+  Step step(options, threads);
   const TemporaryDirectory directory;
   Metrics metrics;
   worker::StepFigures figures(&metrics, Step::modalities(), /*trains=*/true);
@@ -179,7 +209,7 @@ Json run_metrics(const BenchOptions& options) {
   const worker::PhaseOutcome outcome = step.run();
   const Json logged = line(outcome);
   Json entries = Json::array();
-  entries.push_back({{"name", "training step"}, {"seconds", step_seconds}});
+  entries.push_back({{"name", "training step"}, {"seconds", step_seconds}, {"threads", threads}});
   const auto add = [&](const char* name, double seconds) {
     entries.push_back(cost(name, seconds, step_seconds));
   };

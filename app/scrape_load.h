@@ -7,13 +7,15 @@
 
 #include <vector>
 
+#include <sched.h>
 #include <sys/types.h>
 
 namespace lacuna::app {
 
 class ScrapeLoad {
  public:
-  explicit ScrapeLoad(int processes);
+  // They stay on `cores`, as another machine has cores of its own.
+  ScrapeLoad(int processes, const cpu_set_t& cores);
   ~ScrapeLoad();  // ends them
   ScrapeLoad(const ScrapeLoad&) = delete;
   ScrapeLoad& operator=(const ScrapeLoad&) = delete;
@@ -21,8 +23,11 @@ class ScrapeLoad {
   // Together `per_second` scrapes of the port of loopback, evenly spaced; 0: each process holds
   // connections open that ask and never read.
   void start(int port, double per_second);
-  // Gives how many scrapes were answered in full since start().
-  long stop();
+  struct Scrapes {
+    long asked = 0, answered = 0;  // in full, within the interval of a process
+  };
+  // Those since start().
+  Scrapes stop();
 
  private:
   struct Client {

@@ -32,9 +32,9 @@ std::vector<const PlannedRun*> choose(const experiments::SweepPlan& plan,
   return chosen;
 }
 
-// What is not started, and why.
 bool is_active(const experiments::RunStatus& run) { return run.active; }
 
+// What is not started, and why.
 void print_rest(const experiments::SweepStatus& status, Which which, bool quiet) {
   for (const std::string& note : status.notes) log::warn("{}", note);
   if (quiet) return;

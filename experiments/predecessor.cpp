@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/json_path.h"
 #include "base/options.h"
+#include "base/run_reference.h"
 
 namespace lacuna::experiments {
 namespace {
@@ -12,7 +13,6 @@ namespace {
 constexpr const char* kFrom = "init.weights.from";
 constexpr const char* kWeights = "init.weights";
 constexpr const char* kIdentity = "init.identity";
-constexpr const char* kOfRun = "run:";  // as worker/initial_weights.h has it
 
 bool agree(const Json& one, const Json& other) {
   for (const auto& [key, value] : one.items()) {
@@ -56,14 +56,13 @@ void name_predecessor(RunDraft& draft, const SweepPlan& plan, const std::vector<
   if (fitting.size() > 1) {
     throw_error<ConfigError>(
         "{}: {}: {} runs of group {} have its values on the axes that both have, for example {} "
-        "and "
-        "{}. Add the axis in which they differ to this group",
+        "and {}. Add the axis in which they differ to this group",
         where, kFrom, fitting.size(), plan.groups[group].name, fitting[0]->label,
         fitting[1]->label);
   }
   draft.set.erase(kFrom);
   draft.set[kWeights] = "";
-  draft.set[kIdentity] = kOfRun + fitting.front()->id;
+  draft.set[kIdentity] = reference_to_run(fitting.front()->id);
   for (const char* key : {kWeights, kIdentity}) set_value(draft.run, key, draft.set[key]);
 }
 
@@ -71,9 +70,7 @@ std::optional<std::string> predecessor_of(const Json& resolved) {
   const Json* identity = find_path(resolved, kIdentity);
   const Json* weights = find_path(resolved, kWeights);
   if (!identity || !weights || *weights != "") return std::nullopt;
-  const std::string text = identity->get<std::string>();
-  if (!text.starts_with(kOfRun)) return std::nullopt;
-  return text.substr(std::string(kOfRun).size());
+  return referenced_run(identity->get<std::string>());
 }
 
 }  // namespace lacuna::experiments

@@ -22,8 +22,8 @@ struct TextServerLimits {
   double idle_seconds = 120;   // between requests of a connection
   // Of new connections, and again as many of further requests on old ones. Prometheus asks a few
   // times a minute.
-  double requests_per_second = 50;
-  int burst = 50;
+  double requests_per_second = 20;
+  int burst = 20;
 };
 
 class TextServer {

@@ -11,6 +11,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/options.h"
+#include "base/run_reference.h"
 #include "base/tensor_file.h"
 #include "methods/tensor_exchange.h"
 #include "worker/run_directory.h"
@@ -18,7 +19,6 @@
 namespace lacuna::worker {
 namespace {
 
-constexpr const char* kOfRun = "run:";
 constexpr std::size_t kShownNames = 8;
 
 // What a source consists of. A run that keeps averages is evaluated with them, so they go on.
@@ -49,10 +49,10 @@ std::string identity_of(const Files& files) {
 // A sweep names a run that need not be there when the name is given: it must be that one now.
 void require_identity(const RunConfig& config, const Files& files) {
   std::string found;
-  if (config.init_identity.starts_with(kOfRun)) {
+  if (referenced_run(config.init_identity)) {
     const Json run = read_json(config.init_weights / "run.json");
     const Json* hash = find_path(run, std::string(kProvenanceKey) + ".hash");
-    found = kOfRun + (hash && hash->is_string() ? hash->get<std::string>() : "unknown");
+    found = reference_to_run(hash && hash->is_string() ? hash->get<std::string>() : "unknown");
   } else {
     found = identity_of(files);
   }

@@ -21,6 +21,11 @@ struct RunProgress {
   // The metrics line of `step`, when the stop came before its validation was complete.
   Json pending_line;
 
+  // Nothing before the first validation.
+  std::optional<double> best() const {
+    return best_step ? std::optional(best_score) : std::nullopt;
+  }
+
   Json to_json() const {
     return {{"step", step},
             {"stage", stage},

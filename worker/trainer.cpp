@@ -81,12 +81,8 @@ class Trainer {
     return (hooks_.stop_requested && hooks_.stop_requested()) || (link_ && link_->alarmed());
   }
 
-  std::optional<double> best_score() const {
-    return counters_.best_step ? std::optional(counters_.best_score) : std::nullopt;
-  }
-
   TrainingResult result(ExitCode code) const {
-    return {code, counters_.step, best_score(), ranks_.writes()};
+    return {code, counters_.step, counters_.best(), ranks_.writes()};
   }
 
   void publish_plan() const {
@@ -354,8 +350,8 @@ class Trainer {
 
   TrainingResult finish() {
     save_now();
-    files_->event("done", counters_.step,
-                  {{"best_score", best_score() ? Json(*best_score()) : Json()}});
+    const std::optional<double> best = counters_.best();
+    files_->event("done", counters_.step, {{"best_score", best ? Json(*best) : Json()}});
     return result(ExitCode::kDone);
   }
 

@@ -55,7 +55,7 @@ TEST(ShaSpecParity, WeightsAreThoseOfTheFillFormula) {
 
 TEST(ShaSpecParity, OutputsOfSubsetsAgreeInFloat) {
   const torch::NoGradGuard no_grad;
-  for (const char* name : {"FLAIR", "T1"}) {
+  for (const char* name : {"all", "FLAIR", "T1c+T2", "T1"}) {
     const Json& example = vectors().named(name);
     const at::Tensor output =
         method(at::kFloat).forward(vectors().input(example, at::kFloat), subset_of(example));
@@ -137,6 +137,8 @@ void expect_every_step(const std::string& name) {
 
 TEST(ShaSpecParity, EveryStepAgreesWithAllModalities) { expect_every_step("all"); }
 TEST(ShaSpecParity, EveryStepAgreesWithOneModality) { expect_every_step("FLAIR"); }
+TEST(ShaSpecParity, EveryStepAgreesWithAnotherModality) { expect_every_step("T1"); }
+TEST(ShaSpecParity, EveryStepAgreesWithTwoModalities) { expect_every_step("T1c+T2"); }
 
 // Without random layers the training pass has the outputs of the evaluation pass.
 void expect_training(const std::string& subset) {
