@@ -9,8 +9,8 @@
 namespace lacuna::comm {
 
 // Asks `done` until it is true; false when the deadline passed first. It is asked at least once,
-// then in a tight loop for a moment (short operations stay short), then every 50 us, which leaves
-// the core to others and costs nothing measurable at 2 to 4 ranks.
+// then again and again for 0.3 ms, giving way to whoever else wants the core (short operations stay
+// short), then every 50 us, which leaves the core to others.
 bool poll_until(const std::function<bool()>& done, Seconds deadline,
                 const Clock& clock = steady_clock());
 
