@@ -3,6 +3,8 @@
 #include <ATen/ATen.h>
 #include <torch/types.h>
 
+#include "kernels/conv3d.h"
+
 namespace lacuna::models {
 
 BiasedConv::BiasedConv(const ConvShape& shape) : shape_(shape) {
@@ -12,7 +14,7 @@ BiasedConv::BiasedConv(const ConvShape& shape) : shape_(shape) {
 }
 
 at::Tensor BiasedConv::forward(const at::Tensor& x) const {
-  return at::conv3d(x, weight, bias, shape_.stride, shape_.padding, shape_.dilation);
+  return kernels::conv3d(x, weight, bias, shape_.stride, shape_.padding, shape_.dilation);
 }
 
 UpConv::UpConv(std::int64_t in, std::int64_t out) {

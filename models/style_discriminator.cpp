@@ -5,6 +5,7 @@
 #include <ATen/ATen.h>
 #include <torch/types.h>
 
+#include "kernels/conv3d.h"
 #include "models/initialisation.h"
 #include "models/width.h"
 
@@ -40,8 +41,7 @@ void StyleDiscriminator::add(std::int64_t in, std::int64_t out,
 at::Tensor StyleDiscriminator::forward(const at::Tensor& x) const {
   at::Tensor y = x;
   for (const Layer& layer : layers_) {
-    y = at::conv3d(y, layer.weight, layer.bias, std::vector<std::int64_t>(3, layer.stride),
-                   layer.padding);
+    y = kernels::conv3d(y, layer.weight, layer.bias, layer.stride, layer.padding);
     if (&layer != &layers_.back()) y = at::leaky_relu_(y, 0.2);
   }
   return y;

@@ -7,6 +7,7 @@
 #include <torch/nn/init.h>
 #include <torch/types.h>
 
+#include "kernels/conv3d.h"
 #include "models/width.h"
 
 namespace lacuna::models {
@@ -28,7 +29,7 @@ UNetConv::UNetConv(std::int64_t in, std::int64_t out, std::int64_t stride) : str
 }
 
 at::Tensor UNetConv::forward(const at::Tensor& x) const {
-  return norm_->forward(at::conv3d(x, weight_, {}, stride_, 1));
+  return norm_->forward(kernels::conv3d(x, weight_, {}, stride_, 1));
 }
 
 UNet::UNet(const UNetShape& shape) {

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <torch/types.h>
 
+#include "kernels/conv3d.h"
 #include "kernels/weight_standardisation.h"
 
 namespace lacuna::models {
@@ -18,7 +19,7 @@ at::Tensor WeightStandardisedConv::forward(const at::Tensor& x) const {
 
 at::Tensor WeightStandardisedConv::apply(const at::Tensor& x,
                                          const at::Tensor& standard_weight) const {
-  return at::conv3d(x, standard_weight, {}, shape_.stride, shape_.padding, shape_.dilation);
+  return kernels::conv3d(x, standard_weight, {}, shape_.stride, shape_.padding, shape_.dilation);
 }
 
 at::Tensor WeightStandardisedConv::standard_weight() const {
