@@ -39,7 +39,7 @@ struct Cores {
 };
 
 Cores divide_cores() {
-  Cores cores;
+  Cores cores{};
   ::sched_getaffinity(0, sizeof cores.training, &cores.training);
   cores.asking = cores.training;
   if (CPU_COUNT(&cores.training) < 2) return cores;

@@ -6,13 +6,12 @@
 
 #include <ATen/Context.h>
 #include <ATen/autocast_mode.h>
-#include <ATen/core/grad_mode.h>
 #include <ATen/native/ConvUtils.h>
 #include <ATen/ops/conv3d.h>
 #include <ATen/ops/mkldnn_convolution.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-#include "base/error.h"
+#include "kernels/once_differentiable.h"
 
 namespace lacuna::kernels {
 namespace {
@@ -30,7 +29,7 @@ at::native::mkldnn_convolution_backward_fn one_dnn_backward() {
   return decltype(at::native::mkldnn_convolution_backward_stub)::DEFAULT;
 }
 
-bool asks_in_vain(const Tensor& x, const Tensor& weight) {
+bool torch_would_unfold(const Tensor& x, const Tensor& weight) {
   return x.dim() == 5 && x.size(0) == 1 && x.size(1) * x.size(2) * x.size(3) <= kLeftToTorch &&
          x.device().is_cpu() && x.scalar_type() == at::kFloat &&
          weight.scalar_type() == at::kFloat &&
@@ -61,11 +60,7 @@ class OneDnnConv : public torch::autograd::Function<OneDnnConv> {
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& grads) {
-    if (at::GradMode::is_enabled()) {
-      throw_error<Error>(
-          "convolution of a single sample: a second derivative was asked for (create_graph), which "
-          "it does not have");
-    }
+    refuse_second_derivative("convolution of a single sample");
     const auto saved = context->get_saved_variables();
     const auto steps = [&](const char* name) { return context->saved_data[name].toIntVector(); };
     const bool has_bias = context->saved_data["bias"].toBool();
@@ -82,7 +77,7 @@ class OneDnnConv : public torch::autograd::Function<OneDnnConv> {
 
 Tensor conv3d(const Tensor& x, const Tensor& weight, const Tensor& bias, at::IntArrayRef stride,
               at::IntArrayRef padding, at::IntArrayRef dilation) {
-  if (!asks_in_vain(x, weight)) return at::conv3d(x, weight, bias, stride, padding, dilation);
+  if (!torch_would_unfold(x, weight)) return at::conv3d(x, weight, bias, stride, padding, dilation);
   const auto each_axis = [](at::IntArrayRef steps) {
     return steps.size() == 1 ? Steps(3, steps[0]) : steps.vec();
   };

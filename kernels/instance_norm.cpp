@@ -5,7 +5,6 @@
 #include <optional>
 
 #include <ATen/Dispatch.h>
-#include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/instance_norm.h>
 #include <ATen/ops/leaky_relu.h>
@@ -13,6 +12,7 @@
 
 #include "base/error.h"
 #include "kernels/instance_norm_cpu.h"
+#include "kernels/once_differentiable.h"
 
 namespace lacuna::kernels {
 namespace {
@@ -99,11 +99,7 @@ struct Fused : public torch::autograd::Function<Fused> {
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& grads) {
-    if (at::GradMode::is_enabled()) {
-      throw_error<Error>(
-          "fused instance norm: a second derivative was asked for (create_graph). "
-          "Use at::instance_norm for terms that need one.");
-    }
+    refuse_second_derivative("fused instance norm");
     const variable_list saved = context->get_saved_variables();
     const Tensor &y = saved[0], &x = saved[1], &weight = saved[2], &bias = saved[3];
     const Tensor &mean = saved[4], &inverse_std = saved[5];

@@ -1,12 +1,12 @@
 #include "kernels/residual.h"
 
 #include <ATen/Parallel.h>
-#include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/leaky_relu.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "base/error.h"
+#include "kernels/once_differentiable.h"
 #include "kernels/simd.h"
 
 namespace lacuna::kernels {
@@ -58,11 +58,7 @@ struct AddLeakyRelu : public torch::autograd::Function<AddLeakyRelu> {
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& grads) {
-    if (at::GradMode::is_enabled()) {
-      throw_error<Error>(
-          "fused residual: a second derivative was asked for (create_graph), which "
-          "it does not have");
-    }
+    refuse_second_derivative("fused residual");
     const Tensor out = context->get_saved_variables()[0];
     const double slope = context->saved_data["slope"].toDouble();
     const Tensor grad =

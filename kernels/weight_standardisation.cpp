@@ -4,11 +4,11 @@
 #include <cmath>
 
 #include <ATen/Parallel.h>
-#include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty_like.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "base/error.h"
+#include "kernels/once_differentiable.h"
 #include "kernels/simd.h"
 
 namespace lacuna::kernels {
@@ -110,11 +110,7 @@ struct Standardised : public torch::autograd::Function<Standardised> {
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& grads) {
-    if (at::GradMode::is_enabled()) {
-      throw_error<Error>(
-          "weight standardisation: a second derivative was asked for "
-          "(create_graph), which it does not have");
-    }
+    refuse_second_derivative("weight standardisation");
     const variable_list saved = context->get_saved_variables();
     const Tensor &result = saved[0], &inverse = saved[1];
     const std::int64_t rows = result.size(0), size = result.numel() / rows;
