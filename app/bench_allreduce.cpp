@@ -15,7 +15,7 @@
 namespace lacuna::app {
 namespace {
 
-struct Options {
+struct AllReduceOptions {
   int ranks = 0;
   std::size_t smallest = 1 << 10, largest = 64 << 20;
   comm::AllReduceSettings settings;
@@ -24,7 +24,7 @@ struct Options {
 };
 
 // The command line that the ranks run.
-std::vector<std::string> arguments_of(const Options& options) {
+std::vector<std::string> arguments_of(const AllReduceOptions& options) {
   std::vector<std::string> words = {"bench",        "allreduce",
                                     "--min",        std::to_string(options.smallest),
                                     "--max",        std::to_string(options.largest),
@@ -43,7 +43,7 @@ void print_heading(const comm::ChosenCommunicator& chosen) {
              "time (us)", "algbw (GB/s)", "busbw (GB/s)", "wrong");
 }
 
-Json line_of(const comm::AllReduceTiming& timing, int ranks, const Options& options) {
+Json line_of(const comm::AllReduceTiming& timing, int ranks, const AllReduceOptions& options) {
   return {{"bytes", timing.bytes},
           {"count", timing.count},
           {"type", options.type},
@@ -63,7 +63,7 @@ void print_line(const Json& line) {
 }
 
 // The whole table on this rank; rank 0 prints.
-ExitCode measure_all(std::unique_ptr<comm::Communicator> host, const Options& options) {
+ExitCode measure_all(std::unique_ptr<comm::Communicator> host, const AllReduceOptions& options) {
   comm::AllReduceSettings settings = options.settings;
   settings.bf16 = options.type == "bfloat16";
   settings.gpu = options.device == "cpu" ? -1 : comm::suggest_gpu(*host);
@@ -100,7 +100,7 @@ ExitCode measure_all(std::unique_ptr<comm::Communicator> host, const Options& op
 
 void add_allreduce_bench(CLI::App& bench, ExitCode& code) {
   auto* command = bench.add_subcommand("allreduce", "Sums over ranks, by size");
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<AllReduceOptions>();
   command->add_option("--ranks", options->ranks, "Starts so many; under mpirun or srun: not needed")
       ->check(CLI::Range(1, 4096));
   command->add_option("--min", options->smallest, "Smallest size, bytes; then four times more")

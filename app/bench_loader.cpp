@@ -15,9 +15,9 @@
 namespace lacuna::app {
 namespace {
 
-constexpr data::Extent kVolume{155, 240, 240};
+constexpr data::Extent kLoadedVolume{155, 240, 240};
 constexpr data::Extent kBoxOffset{5, 30, 50}, kBox{140, 175, 140};
-constexpr int kCases = 4;
+constexpr int kLoadedCases = 4;
 constexpr int kSamplesPerRepeat = 16;
 
 // Brain voxel i of modality m is 1 + (7919 i + 977 m) mod 999; a ball of tumour inside.
@@ -58,14 +58,14 @@ data::Cohort make_cohort(const std::filesystem::path& folder) {
   statistics.deviation = statistics.capped_deviation = 288.4;
   header.statistics.assign(header.modalities.size(), statistics);
   header.info.available = cohort.modalities.full();
-  header.info.full_extent = kVolume;
+  header.info.full_extent = kLoadedVolume;
   header.info.box_offset = kBoxOffset;
   header.info.box_extent = kBox;
   header.info.spacing_mm = {1, 1, 1};
   for (std::size_t i = 0; i < 4; ++i) header.info.affine[i][i] = 1;
   posix_file_system().make_directories(folder / "cases");
   const data::CaseVoxels voxels = make_voxels(cohort.modalities.size());
-  for (int i = 0; i < kCases; ++i) {
+  for (int i = 0; i < kLoadedCases; ++i) {
     header.info.id = fmt::format("case{}", i);
     const auto bytes = data::encode_case(header, voxels);
     cohort.cases.push_back(header.info);

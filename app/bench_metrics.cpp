@@ -54,9 +54,9 @@ Cores divide_cores() {
 }
 
 // A training step of the first method that the bench is given, on a random batch.
-class Step {
+class WatchedStep {
  public:
-  Step(const BenchOptions& options, int threads) {
+  WatchedStep(const BenchOptions& options, int threads) {
     worker::RunConfig config;
     config.method = options.methods.front();
     config.threads = threads;
@@ -93,8 +93,8 @@ class Step {
 
 Json plan() {
   std::vector<std::string> subsets;
-  for (const auto each : Step::modalities().subsets()) {
-    subsets.push_back(Step::modalities().format(each));
+  for (const auto each : WatchedStep::modalities().subsets()) {
+    subsets.push_back(WatchedStep::modalities().format(each));
   }
   return {{"steps", 1000},
           {"ranks", 2},
@@ -132,7 +132,7 @@ Json cost(const char* name, double seconds, double step_seconds) {
 // a machine that changes its pace slows all three alike.
 class Load {
  public:
-  Load(Step& step, ScrapeLoad& scrapers, int port)
+  Load(WatchedStep& step, ScrapeLoad& scrapers, int port)
       : step_(step), scrapers_(scrapers), port_(port) {}
 
   // Five rounds are 10 s under each load.
@@ -184,7 +184,7 @@ class Load {
     return *middle;
   }
 
-  Step& step_;
+  WatchedStep& step_;
   ScrapeLoad& scrapers_;
   const int port_;
   long asked_ = 0, answered_ = 0;
@@ -197,10 +197,10 @@ Json run_metrics(const BenchOptions& options) {
   ScrapeLoad scrapers(kScrapers, cores.asking);  // before torch makes threads
   ::sched_setaffinity(0, sizeof cores.training, &cores.training);
   const int threads = std::min(bench_threads(options), CPU_COUNT(&cores.training));
-  Step step(options, threads);
+  WatchedStep step(options, threads);
   const TemporaryDirectory directory;
   Metrics metrics;
-  worker::StepFigures figures(&metrics, Step::modalities(), /*trains=*/true);
+  worker::StepFigures figures(&metrics, WatchedStep::modalities(), /*trains=*/true);
   ProcessFigures process(metrics, steady_clock());
   coordinator::RunFigures run(metrics, directory.path(), steady_clock());
   run.publish("plan", plan());

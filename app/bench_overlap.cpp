@@ -20,14 +20,14 @@
 namespace lacuna::app {
 namespace {
 
-struct Options {
+struct OverlapOptions {
   int ranks = 2;
   std::string method = "mckd";
   BenchOptions step{.threads = 1, .patch = {32, 32, 32}};
   bool json = false;
 };
 
-std::vector<std::string> arguments_of(const Options& options) {
+std::vector<std::string> arguments_of(const OverlapOptions& options) {
   const BenchOptions& step = options.step;
   std::vector<std::string> words = {
       "bench",     "overlap",
@@ -45,9 +45,9 @@ void require(const comm::CommResult& result) {
 }
 
 // The forward and backward passes of a method's last stage, on noise.
-class Step {
+class ReducedStep {
  public:
-  explicit Step(const Options& options, const worker::Placement& placement)
+  explicit ReducedStep(const OverlapOptions& options, const worker::Placement& placement)
       : modalities_{{"FLAIR", "T1", "T1c", "T2"}},
         method_(
             methods::make_method(options.method, modalities_, options.step.width, Json::object())) {
@@ -100,7 +100,7 @@ class Measured {
   std::vector<double> seconds_;
 };
 
-void report(const Json& figures, const Options& options) {
+void report(const Json& figures, const OverlapOptions& options) {
   if (options.json) return fmt::print("{}\n", figures.dump(2));
   const auto ms = [&](const char* key) { return 1e3 * figures[key].get<double>(); };
   fmt::print("{} ranks over {}, {} width {}, {:.1f} MB of gradients, {}\n",
@@ -114,7 +114,7 @@ void report(const Json& figures, const Options& options) {
              100 * figures["added"].get<double>(), 100 * figures["added_beyond"].get<double>());
 }
 
-ExitCode measure_overlap(std::unique_ptr<comm::Communicator> host, const Options& options) {
+ExitCode measure_overlap(std::unique_ptr<comm::Communicator> host, const OverlapOptions& options) {
   worker::RunConfig config;
   config.method = options.method;
   config.threads = bench_threads(options.step);
@@ -123,7 +123,7 @@ ExitCode measure_overlap(std::unique_ptr<comm::Communicator> host, const Options
   const comm::ChosenCommunicator chosen =
       comm::choose_communicator(std::move(host), "auto", gpu, "overlap");
   comm::Communicator& ranks = *chosen.ranks;
-  Step step(options, placement);
+  ReducedStep step(options, placement);
   comm::GradientReducer reducer(ranks, step.trained(), {});
 
   // In turn, so that a busy machine slows all three alike.
@@ -164,7 +164,7 @@ ExitCode measure_overlap(std::unique_ptr<comm::Communicator> host, const Options
 
 void add_overlap_bench(CLI::App& bench, ExitCode& code) {
   auto* command = bench.add_subcommand("overlap", "What summing gradients adds to a training step");
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<OverlapOptions>();
   command->add_option("--ranks", options->ranks, "Starts so many; under mpirun or srun: not needed")
       ->check(CLI::Range(1, 4096))
       ->capture_default_str();

@@ -15,7 +15,7 @@
 namespace lacuna::app {
 namespace {
 
-struct Arguments {
+struct ConfigArguments {
   std::string file, reference;
   std::vector<std::string> settings;
   bool json = false;
@@ -29,7 +29,7 @@ std::string limits(const Option& option) {
   return high ? fmt::format("at most {}", option.maximum) : "";
 }
 
-void print_resolved(const Arguments& arguments) {
+void print_resolved(const ConfigArguments& arguments) {
   const worker::RunConfig config =
       worker::resolve_run(read_json(arguments.file), arguments.file, arguments.settings);
   if (arguments.json) {
@@ -59,7 +59,7 @@ void print_reference(const std::string& method) {
 
 void add_config(CLI::App& program, ExitCode&) {
   auto* command = program.add_subcommand("config", "The resolved configuration, key by key");
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<ConfigArguments>();
   auto* file = command->add_option("run", arguments->file, "Run file (JSON)");
   command->add_option("--set", arguments->settings, "Overrides a key: train.batch=4; may repeat")
       ->allow_extra_args(false);

@@ -13,7 +13,7 @@
 namespace lacuna::app {
 namespace {
 
-struct Options {
+struct DoctorOptions {
   std::string directory = ".", data;
   bool json = false;
   int ranks = 0;
@@ -35,7 +35,7 @@ void print(const std::vector<monitoring::Finding>& findings) {
   }
 }
 
-ExitCode run(const Options& options) {
+ExitCode run(const DoctorOptions& options) {
   if (options.ranks > 0 && comm::launched_as_rank()) return measure_as_rank(options.deadline);
   const std::optional<Path> cache =
       options.data.empty() ? std::nullopt : std::optional<Path>(options.data);
@@ -58,7 +58,7 @@ void add_doctor(CLI::App& program, ExitCode& code) {
   auto* command =
       program.add_subcommand("doctor", "Versions, devices, limits, and what to do about them");
   command->footer("Example: lacuna doctor --dir /scratch --data cache/ --ranks 4");
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<DoctorOptions>();
   command->add_option("--dir", options->directory, "Where results will go; probed by writing")
       ->capture_default_str();
   command->add_option("--data", options->data, "A cache to read training patches from");

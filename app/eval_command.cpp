@@ -28,7 +28,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Arguments {
+struct EvalArguments {
   fs::path run, data, out, against;
   std::string split, part = "validation", hd95 = "directed";
   std::vector<std::string> subsets;
@@ -36,7 +36,7 @@ struct Arguments {
   bool without_hd95 = false, json = false, quiet = false;
 };
 
-data::Cohort open_data(const Arguments& arguments, const worker::LoadedModel& model) {
+data::Cohort open_data(const EvalArguments& arguments, const worker::LoadedModel& model) {
   const fs::path directory = arguments.data.empty() ? model.config.cache : arguments.data;
   if (directory.empty()) {
     throw_error<ConfigError>("{}: was not trained on a cache. Name one with --data.",
@@ -50,7 +50,7 @@ data::Cohort open_data(const Arguments& arguments, const worker::LoadedModel& mo
   return cohort;
 }
 
-std::vector<data::SubsetMask> read_subsets(const Arguments& arguments,
+std::vector<data::SubsetMask> read_subsets(const EvalArguments& arguments,
                                            const data::ModalitySet& modalities) {
   std::vector<data::SubsetMask> subsets;
   for (const std::string& text : arguments.subsets) {
@@ -61,7 +61,7 @@ std::vector<data::SubsetMask> read_subsets(const Arguments& arguments,
 }
 
 // eval/<split>-<part> of the run, unless told otherwise.
-fs::path output_directory(const Arguments& arguments, const worker::LoadedModel& model,
+fs::path output_directory(const EvalArguments& arguments, const worker::LoadedModel& model,
                           const std::string& name) {
   if (!arguments.out.empty()) return arguments.out;
   // checkpoint = <run>/checkpoints/step-N
@@ -100,7 +100,7 @@ std::string compare_with(const fs::path& directory,
                                     cohort.modalities);
 }
 
-void run(const Arguments& arguments) {
+void run(const EvalArguments& arguments) {
   const worker::LoadedModel model = worker::load_model(arguments.run);
   worker::place(*model.method, worker::set_up_device(model.config));
   const data::Cohort cohort = open_data(arguments, model);
@@ -163,7 +163,7 @@ void run(const Arguments& arguments) {
 
 void add_eval(CLI::App& program, ExitCode&) {
   auto* command = program.add_subcommand("eval", "Dice and HD95 over all modality subsets");
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<EvalArguments>();
   command->add_option("run", arguments->run, "Run directory (best checkpoint) or a checkpoint")
       ->required();
   command->add_option("--data", arguments->data, "Cache to evaluate on (default: the run's)");

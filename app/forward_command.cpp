@@ -21,7 +21,7 @@
 namespace lacuna::app {
 namespace {
 
-struct Arguments {
+struct ForwardArguments {
   std::string method, weights, input, available = "all", label, phase, out;
   std::vector<std::string> settings;
   std::vector<std::int64_t> size;
@@ -45,7 +45,7 @@ std::optional<std::uint64_t> fill_seed(const std::string& source) {
 }
 
 // The size of the input where the arguments give it: some networks are made for one.
-std::optional<data::Extent> input_extent(const Arguments& arguments) {
+std::optional<data::Extent> input_extent(const ForwardArguments& arguments) {
   if (!arguments.size.empty()) {
     return data::Extent{arguments.size[0], arguments.size[1], arguments.size[2]};
   }
@@ -56,7 +56,8 @@ std::optional<data::Extent> input_extent(const Arguments& arguments) {
   return data::Extent{input->shape[2], input->shape[3], input->shape[4]};
 }
 
-at::Tensor read_input(const Arguments& arguments, const methods::Method& method, int modalities) {
+at::Tensor read_input(const ForwardArguments& arguments, const methods::Method& method,
+                      int modalities) {
   const auto seed = fill_seed(arguments.input);
   if (!seed) return methods::read_tensor(TensorFile(arguments.input), arguments.input, "input");
   std::vector<std::int64_t> shape{arguments.samples, modalities};
@@ -105,7 +106,7 @@ std::vector<std::string> phases_of(const methods::Method& method, const std::str
   return names;
 }
 
-void run(const Arguments& arguments) {
+void run(const ForwardArguments& arguments) {
   const data::ModalitySet modalities({"FLAIR", "T1", "T1c", "T2"});
   Json options = Json::object();
   for (const std::string& setting : arguments.settings) set_path(options, setting);
@@ -162,7 +163,7 @@ void run(const Arguments& arguments) {
 void add_forward(CLI::App& program, ExitCode&) {
   auto* command =
       program.add_subcommand("forward", "One forward pass, for comparison from outside");
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<ForwardArguments>();
   command->add_option("--method", arguments->method, "Method: lacuna methods")->required();
   command->add_option("--set", arguments->settings, "An option of the method: official=true")
       ->allow_extra_args(false);

@@ -11,7 +11,7 @@
 namespace lacuna::app {
 namespace {
 
-struct Arguments {
+struct IngestArguments {
   data::IngestOptions options;
   std::string splits_file;
   bool json = false, quiet = false;
@@ -54,7 +54,7 @@ void print(const data::IngestReport& report) {
   fmt::print("time         {:.2f} s\n", report.seconds);
 }
 
-void run(const Arguments& arguments, ExitCode& code) {
+void run(const IngestArguments& arguments, ExitCode& code) {
   data::IngestOptions options = arguments.options;
   if (!arguments.splits_file.empty()) options.splits_file = arguments.splits_file;
   options.progress = progress_style(arguments.quiet);
@@ -72,7 +72,7 @@ void run(const Arguments& arguments, ExitCode& code) {
 
 void add_ingest(CLI::App& program, ExitCode& code) {
   auto* command = program.add_subcommand("ingest", "Make a checked cache from NIfTI files");
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<IngestArguments>();
   data::IngestOptions& options = arguments->options;
   options.jobs = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   command->add_option("--in", options.input, "Directory of NIfTI files, one directory per case")

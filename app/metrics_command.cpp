@@ -12,12 +12,12 @@
 namespace lacuna::app {
 namespace {
 
-struct Arguments {
+struct MetricsArguments {
   std::string prediction, truth, profile = "auto", hd95 = "directed";
   bool json = false;
 };
 
-void score(const Arguments& arguments) {
+void score(const MetricsArguments& arguments) {
   evaluation::ScoreOptions options;
   options.hd95 = evaluation::parse_hd95(arguments.hd95);
   options.threads = static_cast<int>(std::thread::hardware_concurrency());
@@ -49,7 +49,7 @@ void score(const Arguments& arguments) {
 
 void add_metrics(CLI::App& program, ExitCode&) {
   auto* command = program.add_subcommand("metrics", "Dice and HD95 of one mask against another");
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<MetricsArguments>();
   command->footer("Example: lacuna metrics --pred out/case.nii.gz --truth case_seg.nii.gz --json");
   command->add_option("--pred", arguments->prediction, "Predicted mask, NIfTI")->required();
   command->add_option("--truth", arguments->truth, "Reference mask, NIfTI")->required();

@@ -28,7 +28,7 @@ using coordinator::ViewLine;
 constexpr double kLookSeconds = 1, kSweepLookSeconds = 2;
 constexpr int kPlainWidth = 160;  // where lines are not for a terminal
 
-struct Arguments {
+struct MonitorArguments {
   std::string directory;
   bool once = false, json = false;
 };
@@ -95,7 +95,7 @@ void watch_sweep(const std::string& directory, LiveTerminal& terminal, const Sto
   }
 }
 
-ExitCode run(const Arguments& arguments) {
+ExitCode run(const MonitorArguments& arguments) {
   const std::string& directory = arguments.directory;
   const bool one = coordinator::is_run_directory(directory);
   if (arguments.once || arguments.json || !is_live_terminal()) {
@@ -117,7 +117,7 @@ ExitCode run(const Arguments& arguments) {
 
 void add_monitor(CLI::App& program, ExitCode& code) {
   auto* command = program.add_subcommand("monitor", "Show live what a run or a sweep does");
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<MonitorArguments>();
   command
       ->add_option("directory", arguments->directory,
                    "Run directory, sweep directory, or a directory of runs")

@@ -14,14 +14,14 @@
 namespace lacuna::app {
 namespace {
 
-struct Arguments {
+struct PhantomArguments {
   std::string out;
   data::PhantomOptions options;
   std::vector<std::int64_t> size{155, 240, 240};
   bool json = false, quiet = false;
 };
 
-void make(Arguments& arguments) {
+void make(PhantomArguments& arguments) {
   auto& options = arguments.options;
   options.extent = {arguments.size[0], arguments.size[1], arguments.size[2]};
   options.threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
@@ -46,7 +46,7 @@ void make(Arguments& arguments) {
 
 void add_phantom(CLI::App& program, ExitCode&) {
   auto* command = program.add_subcommand("phantom", "Make a cohort of artificial patients");
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<PhantomArguments>();
   auto& options = arguments->options;
   command->footer("Example: lacuna phantom --out toy --cases 8 --size 32,48,48 --profile fets2022");
   command->add_option("--out", arguments->out, "Directory for the cohort")->required();

@@ -16,13 +16,13 @@
 namespace lacuna::app {
 namespace {
 
-struct Arguments {
+struct PredictArguments {
   std::filesystem::path run, in, out;
   std::string subset = "all", profile = "auto";
   bool quiet = false;
 };
 
-void run(const Arguments& arguments, ExitCode& code) {
+void run(const PredictArguments& arguments, ExitCode& code) {
   const worker::LoadedModel model = worker::load_model(arguments.run);
   worker::place(*model.method, worker::set_up_device(model.config));
   const data::SourceCohort source = data::scan_source(arguments.in, arguments.profile);
@@ -65,7 +65,7 @@ void run(const Arguments& arguments, ExitCode& code) {
 
 void add_predict(CLI::App& program, ExitCode& code) {
   auto* command = program.add_subcommand("predict", "Masks of new cases as NIfTI files");
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<PredictArguments>();
   command->add_option("run", arguments->run, "Run directory (best checkpoint) or a checkpoint")
       ->required();
   command->add_option("--in", arguments->in, "Directory with one directory per case")->required();

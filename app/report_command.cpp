@@ -12,13 +12,13 @@
 namespace lacuna::app {
 namespace {
 
-struct Options {
+struct ReportOptions {
   std::vector<std::string> runs;
   std::string out = "report.html";
   bool quiet = false;
 };
 
-void write_report(const Options& options) {
+void write_report(const ReportOptions& options) {
   write_report_page({options.runs.begin(), options.runs.end()}, {}, options.out);
   if (!options.quiet) fmt::print("{}\n", std::filesystem::absolute(options.out).string());
 }
@@ -28,7 +28,7 @@ void write_report(const Options& options) {
 void add_report(CLI::App& program, ExitCode&) {
   auto* command = program.add_subcommand("report", "One HTML page of what runs show");
   command->footer("Example: lacuna report runs/mckd runs/unet --out report.html");
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<ReportOptions>();
   command->add_option("RUNDIR", options->runs, "Run directories to compare")->required();
   command->add_option("--out", options->out, "The page to write")->capture_default_str();
   command->add_flag("--quiet", options->quiet, "Do not print where the page is");

@@ -12,11 +12,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Options : SweepArguments {
+struct SweepReportOptions : SweepArguments {
   std::string page;
 };
 
-void report(const Options& options) {
+void report(const SweepReportOptions& options) {
   const experiments::SweepDirectory directory = sweep_directory(options);
   const fs::path page = options.page.empty() ? directory.report_file() : fs::path(options.page);
   write_sweep_report(directory, directory.read_plan(), page);
@@ -47,7 +47,7 @@ void write_sweep_report(const experiments::SweepDirectory& directory,
 
 void add_sweep_report(CLI::App& sweep, ExitCode&) {
   auto* command = sweep.add_subcommand("report", "One HTML page that compares all runs");
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<SweepReportOptions>();
   add_sweep_choice(*command, *options);
   command->add_option("--page", options->page, "Where to write it (default: in the directory)");
   command->add_flag("--quiet", options->quiet, "Do not print where the page is");

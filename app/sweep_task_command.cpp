@@ -8,7 +8,7 @@
 namespace lacuna::app {
 namespace {
 
-struct Options {
+struct SweepTaskOptions {
   std::string directory, run, staging;
 };
 
@@ -23,7 +23,7 @@ std::string job_name() {
   return array.empty() ? job : array + "_" + variable("SLURM_ARRAY_TASK_ID");
 }
 
-ExitCode run(const Options& options) {
+ExitCode run(const SweepTaskOptions& options) {
   const StopSignals signals;
   const experiments::SweepDirectory directory(options.directory);
   const experiments::SweepPlan plan = directory.read_plan();
@@ -45,7 +45,7 @@ ExitCode run(const Options& options) {
 
 void add_sweep_task(CLI::App& sweep, ExitCode& code) {
   auto* command = sweep.add_subcommand("task", "Trains and evaluates one run; jobs call it");
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<SweepTaskOptions>();
   command->add_option("directory", options->directory, "Sweep directory")->required();
   command->add_option("run", options->run, "Identity of the run")->required();
   command->add_option("--staging", options->staging, "Node-local directory for copies of cases");

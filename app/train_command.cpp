@@ -22,7 +22,7 @@
 namespace lacuna::app {
 namespace {
 
-struct Arguments {
+struct TrainArguments {
   std::string file, out;
   std::vector<std::string> settings;
   bool quiet = false;
@@ -31,7 +31,7 @@ struct Arguments {
 };
 
 // The run directory beside the run file when none is given: runs/<name of the file>.
-std::filesystem::path run_directory(const Arguments& arguments) {
+std::filesystem::path run_directory(const TrainArguments& arguments) {
   if (!arguments.out.empty()) return arguments.out;
   const std::filesystem::path file(arguments.file);
   return file.parent_path() / "runs" / file.stem();
@@ -69,7 +69,7 @@ worker::TrainingResult train(const worker::RunConfig& config,
 }
 
 // Whether this process starts ranks instead of training. Under a launcher it is a rank itself.
-bool is_supervisor(const Arguments& arguments) {
+bool is_supervisor(const TrainArguments& arguments) {
   if (comm::launched_as_rank()) return false;
   if (arguments.launcher == "solo" && arguments.ranks > 1) {
     throw_error<ConfigError>("--launcher solo runs one process, --ranks asks for {}",
@@ -78,7 +78,7 @@ bool is_supervisor(const Arguments& arguments) {
   return arguments.ranks > 1 || arguments.launcher == "mpirun" || arguments.launcher == "srun";
 }
 
-RankedRun ranked_run(const Arguments& arguments, const std::filesystem::path& directory) {
+RankedRun ranked_run(const TrainArguments& arguments, const std::filesystem::path& directory) {
   RankedRun run;
   run.ranks = arguments.ranks;
   run.launcher = coordinator::launcher_named(arguments.launcher);
@@ -93,7 +93,7 @@ RankedRun ranked_run(const Arguments& arguments, const std::filesystem::path& di
   return run;
 }
 
-ExitCode run(const Arguments& arguments) {
+ExitCode run(const TrainArguments& arguments) {
   const worker::RunConfig config =
       worker::resolve_run(read_json(arguments.file), arguments.file, arguments.settings);
   const std::filesystem::path directory = run_directory(arguments);
@@ -118,7 +118,7 @@ ExitCode run(const Arguments& arguments) {
 
 void add_train(CLI::App& program, ExitCode& code) {
   auto* command = program.add_subcommand("train", "Train a run, or go on with one");
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<TrainArguments>();
   command->add_option("run", arguments->file, "Run file (JSON)")->required();
   command->add_option("--set", arguments->settings, "Overrides a key: train.batch=4; may repeat")
       ->allow_extra_args(false);

@@ -19,12 +19,12 @@
 namespace lacuna::app {
 namespace {
 
-struct Arguments {
+struct WeightsArguments {
   std::string run_file, in, out, source, method;
   double width = 1;
 };
 
-void import(const Arguments& arguments) {
+void import(const WeightsArguments& arguments) {
   const worker::RunConfig config =
       worker::resolve_run(read_json(arguments.run_file), arguments.run_file);
   const auto report = worker::import_checkpoint(config, arguments.in, arguments.out);
@@ -34,14 +34,14 @@ void import(const Arguments& arguments) {
              arguments.out);
 }
 
-void export_to(const Arguments& arguments) {
+void export_to(const WeightsArguments& arguments) {
   const worker::LoadedModel model = worker::load_model(arguments.source);
   const auto tensors = worker::named_tensors(*model.method);
   methods::write_tensors(arguments.out, tensors);
   fmt::print("{} tensors of step {} written to {}\n", tensors.size(), model.step, arguments.out);
 }
 
-void list(const Arguments& arguments) {
+void list(const WeightsArguments& arguments) {
   const auto method =
       methods::make_method(arguments.method, data::ModalitySet({"FLAIR", "T1", "T1c", "T2"}),
                            arguments.width, Json::object());
@@ -61,7 +61,7 @@ void list(const Arguments& arguments) {
 void add_weights(CLI::App& program, ExitCode&) {
   auto* command = program.add_subcommand("weights", "Published weights <-> checkpoints");
   command->require_subcommand(1);
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<WeightsArguments>();
 
   auto* in = command->add_subcommand("import", "Published weights as a run that can be evaluated");
   in->add_option("run", arguments->run_file, "Run file: method, options, width")->required();

@@ -13,8 +13,6 @@
 namespace lacuna::coordinator {
 namespace {
 
-constexpr const char* kLoopback = "127.0.0.1";
-
 std::uint32_t ipv4(const sockaddr* address) {
   return ntohl(reinterpret_cast<const sockaddr_in*>(address)->sin_addr.s_addr);
 }

@@ -9,6 +9,8 @@
 
 namespace lacuna::coordinator {
 
+inline constexpr const char* kLoopback = "127.0.0.1";
+
 struct HostAddresses {
   struct Ipv4 {
     std::uint32_t address = 0;  // host byte order

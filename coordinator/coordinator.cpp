@@ -10,13 +10,13 @@
 #include "base/metrics_json.h"
 #include "base/thread_name.h"
 #include "coordinator/access.h"
+#include "coordinator/bind_address.h"
 #include "coordinator/process_state.h"
 #include "coordinator/status_warnings.h"
 
 namespace lacuna::coordinator {
 namespace {
 
-constexpr const char* kLoopback = "127.0.0.1";
 // For the server to put an answer on the wire that it has just been given.
 constexpr std::chrono::milliseconds kAnswerTime(200);
 constexpr std::size_t kGuests = 64;  // connections besides those of the ranks

@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "base/error.h"
+
 namespace lacuna::coordinator {
 namespace {
 
@@ -14,6 +16,32 @@ std::optional<std::smatch> last_match(const std::string& text, const std::regex&
   return last;
 }
 
+// srun prints strsignal's words, then perhaps "(core dumped)".
+int signal_of(const std::string& words) {
+  for (int number = 1; number < 32; ++number) {
+    if (words.starts_with(strsignal(number))) return number;
+  }
+  return 0;
+}
+
+// srun ends all tasks when one ends badly and reports each: the first is the cause of the rest.
+// Only a rank that left because it lost another is no cause, whoever is reported first.
+std::optional<RankReport> find_task_report(const std::string& text) {
+  static const std::regex task(R"(srun: error: (\S{1,255}): tasks? (\d+)[-,\d]*: ([^\n]{1,80}))");
+  static const std::regex exited(R"(Exited with exit code (\d+))");
+  std::optional<RankReport> first;
+  for (std::sregex_iterator it(text.begin(), text.end(), task), end; it != end; ++it) {
+    const std::string words = (*it)[3];
+    RankReport report{std::stoi((*it)[2]), (*it)[1], signal_of(words), 0};
+    if (std::smatch match; std::regex_search(words, match, exited))
+      report.code = std::stoi(match[1]);
+    if (report.signal == 0 && report.code == 0) continue;
+    if (report.code != static_cast<int>(ExitCode::kPeerLost)) return report;
+    if (!first) first = report;
+  }
+  return first;
+}
+
 }  // namespace
 
 std::optional<RankReport> find_rank_report(const std::string& text) {
@@ -21,20 +49,13 @@ std::optional<RankReport> find_rank_report(const std::string& text) {
   static const std::regex signalled(
       R"(process rank (\d+) with PID \d+ on node (\S+) exited on signal (\d+))");
   static const std::regex exited(R"(Process name:\s+\[\[\d+,\d+\],(\d+)\]\s+Exit code:\s+(\d+))");
-  // SLURM: "srun: error: n2: task 1: Exited with exit code 76", "...: task 1: Killed".
-  static const std::regex task(R"(error: (\S+): task (\d+): (Exited with exit code (\d+)|Killed))");
   if (const auto match = last_match(text, signalled)) {
     return RankReport{std::stoi((*match)[1]), (*match)[2], std::stoi((*match)[3]), 0};
   }
   if (const auto match = last_match(text, exited)) {
     return RankReport{std::stoi((*match)[1]), "", 0, std::stoi((*match)[2])};
   }
-  if (const auto match = last_match(text, task)) {
-    const bool killed = !(*match)[4].matched;
-    return RankReport{std::stoi((*match)[2]), (*match)[1], killed ? 9 : 0,
-                      killed ? 0 : std::stoi((*match)[4])};
-  }
-  return std::nullopt;
+  return find_task_report(text);
 }
 
 std::string describe(const RankReport& report) {

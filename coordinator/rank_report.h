@@ -13,7 +13,8 @@ struct RankReport {
   int code = 0;      // its exit code, when no signal did
 };
 
-// The last such report in `text` (standard error of the launcher); nothing when there is none.
+// The report in `text` (standard error of the launcher) of the rank that made the others end;
+// nothing when there is none.
 std::optional<RankReport> find_rank_report(const std::string& text);
 
 // "rank 1 on n2 was killed by signal 9 (Killed)"

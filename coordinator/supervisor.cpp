@@ -16,10 +16,9 @@ namespace {
 constexpr double kLookSeconds = 0.1;    // between two looks at signals and at what ranks print
 constexpr double kLongestBackOff = 60;  // seconds
 constexpr int kLossesWithoutProgress = 2;
-constexpr std::size_t kKeptText = 1 << 14;  // of the launcher's messages: its report comes last
+constexpr std::size_t kKeptText = 1 << 17;  // of the launcher's messages: its reports come last
 
-std::string reason_of(int code, const std::string& text, const std::string& launcher) {
-  if (const auto report = find_rank_report(text)) return describe(*report);
+std::string reason_of(int code, const std::string& launcher) {
   if (code <= 128) return fmt::format("{} ended with exit code {}", launcher, code);
   return fmt::format("{} was killed by signal {} ({}), or told so of a rank", launcher, code - 128,
                      strsignal(code - 128));
@@ -94,8 +93,13 @@ Supervisor::Ending Supervisor::attempt() {
     if (!code && stop_requested()) hand_on_stop(ranks);
   }
   pass_on();
-  return {*code, reason_of(*code, text, Path(options.command.front()).filename().string()),
-          find_rank_report(text).has_value()};
+  const auto report = find_rank_report(text);
+  if (!report) {
+    return {*code, reason_of(*code, Path(options.command.front()).filename().string()), false};
+  }
+  // The rank's own code: srun kills the others after the first that ends with 75 or 77, and then
+  // ends with the highest code of all, that of a killed one.
+  return {report->signal == 0 ? report->code : *code, describe(*report), true};
 }
 
 // Always SIGUSR2: mpirun hands it on to every rank, whereas SIGTERM makes it kill them. Sent again

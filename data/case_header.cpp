@@ -6,7 +6,7 @@
 namespace lacuna::data {
 namespace {
 
-constexpr const char* kFormat = "lacuna-case";
+constexpr const char* kCaseFormat = "lacuna-case";
 constexpr std::size_t kStatistics = 10;
 // Order of the columns of attribute `statistics`. On disk: do not reorder.
 const std::string kStatisticNames[kStatistics] = {
@@ -81,7 +81,7 @@ std::string CaseHeader::checksum() const {
 
 void write_header(hid_t file, const CaseHeader& header) {
   const CaseInfo& info = header.info;
-  write_attribute(file, "format", std::string(kFormat));
+  write_attribute(file, "format", std::string(kCaseFormat));
   write_attribute(file, "format_version", kCacheFormatVersion);
   write_attribute(file, "checksum", header.checksum());
   write_attribute(file, "id", info.id);
@@ -133,7 +133,7 @@ void write_header(hid_t file, const CaseHeader& header) {
 }
 
 CaseHeader read_header(hid_t file, const std::string& path) {
-  if (H5Aexists(file, "format") <= 0 || read_text(file, "format", path) != kFormat) {
+  if (H5Aexists(file, "format") <= 0 || read_text(file, "format", path) != kCaseFormat) {
     throw_error<DataError>("{}: an HDF5 file, but not a case of a Lacuna cache.", path);
   }
   const std::int64_t version = read_integer(file, "format_version", path);

@@ -14,7 +14,7 @@
 namespace lacuna::data {
 namespace {
 
-constexpr const char* kFormat = "lacuna-cohort";
+constexpr const char* kCohortFormat = "lacuna-cohort";
 constexpr const char* kFileName = "cohort.json";
 
 Json to_json(const CaseInfo& info, const ModalitySet& modalities) {
@@ -80,7 +80,7 @@ Json body(const Cohort& cohort) {
   for (const RefusedCase& item : cohort.refused) {
     refused.push_back({{"id", item.id}, {"reason", item.reason}});
   }
-  return {{"format", kFormat},
+  return {{"format", kCohortFormat},
           {"version", kCacheFormatVersion},
           {"profile", cohort.profile},
           {"modalities", cohort.modalities.names()},
@@ -103,7 +103,7 @@ Json parse(const std::filesystem::path& path) {
   const auto bytes = posix_file_system().read(path);
   const auto* text = reinterpret_cast<const char*>(bytes.data());
   Json json = Json::parse(text, text + bytes.size(), nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object() || json.value("format", "") != kFormat) {
+  if (!json.is_object() || json.value("format", "") != kCohortFormat) {
     throw_error<DataError>(
         "{}: not the description of a cohort, or damaged. Run lacuna ingest again: cases that are "
         "already there are kept.",

@@ -8,15 +8,7 @@
 #include "evaluation/summary.h"
 
 namespace lacuna::evaluation {
-namespace {
-
-double mean_dice(const CaseScore& score) {
-  std::vector<double> values;
-  for (const RegionScore& region : score.regions) values.push_back(region.dice);
-  return mean_of(values);
-}
-
-}  // namespace
+namespace {}  // namespace
 
 std::vector<SubsetComparison> compare(const std::vector<CaseScore>& scores,
                                       const std::vector<CaseScore>& other,

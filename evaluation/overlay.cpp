@@ -9,6 +9,7 @@
 
 #include "base/tensor_file.h"
 #include "data/case_file.h"
+#include "evaluation/summary.h"
 
 namespace lacuna::evaluation {
 namespace {
@@ -51,12 +52,6 @@ Pixels to_pixels(const std::vector<float>& values, double background) {
     pixels[i] = static_cast<std::uint8_t>(255 * std::clamp(position, 0.0f, 1.0f));
   }
   return pixels;
-}
-
-double mean_dice(const CaseScore& score) {
-  double sum = 0;
-  for (const RegionScore& region : score.regions) sum += region.dice;
-  return score.regions.empty() ? 0 : sum / static_cast<double>(score.regions.size());
 }
 
 // Over all evaluated subsets; -1 when the case was not scored.

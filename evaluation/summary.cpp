@@ -56,6 +56,12 @@ double mean_of(const std::vector<double>& values) {
   return values.empty() ? kNone : sum / static_cast<double>(values.size());
 }
 
+double mean_dice(const CaseScore& score) {
+  std::vector<double> values;
+  for (const RegionScore& region : score.regions) values.push_back(region.dice);
+  return mean_of(values);
+}
+
 Summary summarise(const std::vector<CaseScore>& scores, const data::ModalitySet& modalities,
                   const std::vector<data::Region>& regions, bool hd95) {
   Summary summary;

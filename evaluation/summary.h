@@ -45,6 +45,7 @@ struct Summary {
 };
 
 double mean_of(const std::vector<double>& values);  // NaN for none
+double mean_dice(const CaseScore& score);           // over its regions
 
 Summary summarise(const std::vector<CaseScore>& scores, const data::ModalitySet& modalities,
                   const std::vector<data::Region>& regions, bool hd95);

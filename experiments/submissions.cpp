@@ -12,7 +12,7 @@
 namespace lacuna::experiments {
 namespace {
 
-std::string text_at(const Json& line, const char* key) {
+std::string text_of(const Json& line, const char* key) {
   if (!line.is_object()) return "";
   const auto found = line.find(key);
   return found != line.end() && found->is_string() ? found->get<std::string>() : "";
@@ -35,14 +35,14 @@ Submissions::Submissions(const SweepDirectory& directory)
   for (std::string text; std::getline(file, text);) {
     const bool torn = file.eof();  // no line break: a crash while it was written
     const Json line = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-    const std::string event = text_at(line, "event"), name = text_at(line, "name");
+    const std::string event = text_of(line, "event"), name = text_of(line, "name");
     if (event.empty() || name.empty()) {
       damaged_ += torn ? 0 : 1;
     } else if (event == "array") {
       all_.push_back({name, "", runs_of(line), line.contains("report")});
       ++count_;
     } else if (Submission* known = named(name); known && event == "submitted") {
-      known->job = text_at(line, "job");
+      known->job = text_of(line, "job");
     } else if (event == "not_made") {
       std::erase_if(all_, [&](const Submission& each) { return each.name == name; });
     }

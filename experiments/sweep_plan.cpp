@@ -18,7 +18,7 @@ namespace {
 
 constexpr int kFormat = 1;  // of plan.json
 
-std::string text_at(const Json& resolved, const char* path) {
+std::string shown_at(const Json& resolved, const char* path) {
   const Json* value = find_path(resolved, path);
   if (!value) return "null";
   return value->is_string() ? value->get<std::string>() : value->dump();
@@ -26,9 +26,9 @@ std::string text_at(const Json& resolved, const char* path) {
 
 std::string kind_of(const Json& resolved, const SweepResources& resources) {
   return fmt::format("{} width {} patch {} batch {}/{} {} ranks {} gpus {}",
-                     text_at(resolved, "method"), text_at(resolved, "model.width"),
-                     text_at(resolved, "data.patch"), text_at(resolved, "train.batch"),
-                     text_at(resolved, "train.micro_batch"), text_at(resolved, "train.precision"),
+                     shown_at(resolved, "method"), shown_at(resolved, "model.width"),
+                     shown_at(resolved, "data.patch"), shown_at(resolved, "train.batch"),
+                     shown_at(resolved, "train.micro_batch"), shown_at(resolved, "train.precision"),
                      resources.job.ranks, resources.job.gpus_per_rank);
 }
 

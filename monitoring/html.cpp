@@ -7,7 +7,7 @@
 namespace lacuna::monitoring {
 namespace {
 
-constexpr const char* kNone = "–";
+constexpr const char* kNoNumber = "–";
 constexpr const char* kReplacement = "\xEF\xBF\xBD";  // U+FFFD
 
 // Length of the valid UTF-8 sequence at `text`, or 0.
@@ -84,22 +84,22 @@ std::string script_json(const Json& value) {
 }
 
 std::string percent(double fraction) {
-  return std::isfinite(fraction) ? fmt::format("{:.1f}", 100 * fraction) : kNone;
+  return std::isfinite(fraction) ? fmt::format("{:.1f}", 100 * fraction) : kNoNumber;
 }
 
 std::string signed_percent(double fraction) {
-  if (!std::isfinite(fraction)) return kNone;
+  if (!std::isfinite(fraction)) return kNoNumber;
   const double rounded = std::round(1000 * fraction) / 10;
   if (rounded == 0) return "0.0";
   return fmt::format("{}{:.1f}", rounded < 0 ? "−" : "+", std::abs(rounded));
 }
 
 std::string millimetres(double value) {
-  return std::isfinite(value) ? fmt::format("{:.1f}", value) : kNone;
+  return std::isfinite(value) ? fmt::format("{:.1f}", value) : kNoNumber;
 }
 
 std::string probability(double p) {
-  if (!std::isfinite(p)) return kNone;
+  if (!std::isfinite(p)) return kNoNumber;
   return p < 0.0001 ? "< 0.0001" : fmt::format("{:.4f}", p);
 }
 

@@ -12,7 +12,7 @@
 namespace lacuna::monitoring {
 namespace {
 
-constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
 
 // What decides the result besides chance.
 Json configuration_of(const RunRecord& run) {
@@ -89,12 +89,12 @@ Spread spread_of(const std::vector<double>& values) {
     sum += value;
     ++count;
   }
-  if (count == 0) return {kNone, kNone};
+  if (count == 0) return {kUnknown, kUnknown};
   const double mean = sum / count;
   for (const double value : values) {
     if (std::isfinite(value)) squares += (value - mean) * (value - mean);
   }
-  return {mean, count > 1 ? std::sqrt(squares / (count - 1)) : kNone};
+  return {mean, count > 1 ? std::sqrt(squares / (count - 1)) : kUnknown};
 }
 
 std::vector<evaluation::CaseScore> pooled_scores(const ReportView& view,

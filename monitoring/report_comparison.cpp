@@ -13,7 +13,6 @@
 namespace lacuna::monitoring {
 namespace {
 
-constexpr double kLevel = 0.05;
 constexpr std::size_t kOpenComparisons = 1;
 // Below six pairs the smallest possible two-sided p is above 0.05: 2 / 2^5 = 0.0625.
 constexpr int kFewestCases = 6;

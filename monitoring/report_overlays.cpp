@@ -17,7 +17,7 @@
 namespace lacuna::monitoring {
 namespace {
 
-constexpr std::size_t kMostRuns = 4;  // about half a megabyte of pictures each
+constexpr std::size_t kMostDrawnRuns = 4;  // about half a megabyte of pictures each
 
 struct Colour {
   int red, green, blue;
@@ -162,7 +162,7 @@ std::string overlay_section(ReportView& view) {
   if (view.ranking().empty()) return "";
   std::string html = "<section id=\"overlays\"><h2>Best and worst cases</h2>";
   std::string pictures;
-  for (std::size_t i = 0; i < std::min(kMostRuns, view.ranking().size()); ++i) {
+  for (std::size_t i = 0; i < std::min(kMostDrawnRuns, view.ranking().size()); ++i) {
     pictures += run_overlays(view, view.ranking()[i]);
   }
   if (pictures.empty()) {
@@ -173,8 +173,9 @@ std::string overlay_section(ReportView& view) {
   html +=
       "<p>The axial slice with the most tumour, best and worst case by mean Dice over all "
       "subsets. Predictions lie over the first modality; the white line is the true tumour.";
-  html += view.ranking().size() > kMostRuns ? fmt::format(" The {} best runs.</p><p>", kMostRuns)
-                                            : std::string("</p><p>");
+  html += view.ranking().size() > kMostDrawnRuns
+              ? fmt::format(" The {} best runs.</p><p>", kMostDrawnRuns)
+              : std::string("</p><p>");
   for (std::size_t tissue = 1; tissue < 4; ++tissue) {
     html += fmt::format("<span class=\"key\"><i style=\"background:rgb({},{},{})\"></i>{}</span>",
                         kTissue[tissue].red, kTissue[tissue].green, kTissue[tissue].blue,

@@ -15,9 +15,6 @@
 namespace lacuna::monitoring {
 namespace {
 
-constexpr double kLevel = 0.05;
-constexpr std::size_t kColours = 8;
-
 using Value = std::function<double(const EvaluationRecord&)>;
 
 Spread spread(const ReportView& view, const Replicates& group, const Value& value) {
@@ -51,7 +48,7 @@ std::vector<Look> looks_of(const ReportView& view, const std::vector<Replicates>
   }
   if (!alike) return looks;
   for (std::size_t i = 0; i < looks.size(); ++i) {
-    looks[i] = {static_cast<int>(i % kColours), i >= kColours};
+    looks[i] = {static_cast<int>(i) % kColours, i >= std::size_t{kColours}};
   }
   return looks;
 }

@@ -13,7 +13,6 @@
 namespace lacuna::monitoring {
 namespace {
 
-constexpr int kColours = 8;                  // --series-0 ... --series-7 in assets/report.css
 constexpr std::size_t kPointsPerLine = 400;  // more than a chart has pixels to tell apart
 
 // What the evaluation is called when runs are compared: its name, or "*-test" where it is the test

@@ -12,6 +12,9 @@
 
 namespace lacuna::monitoring {
 
+inline constexpr int kColours = 8;      // --series-0 ... --series-7 in assets/report.css
+inline constexpr double kLevel = 0.05;  // differences with a smaller p are called significant
+
 // A line chart as assets/report.js draws it. With several variants (regions, loss parts) the page
 // offers a button for each.
 struct ChartLine {

@@ -9,12 +9,11 @@
 #include <unistd.h>
 
 #include "comm/gradient_reducer.h"
+#include "tests/comm/deadline.h"
 #include "tests/comm/run_ranks.h"
 
 namespace lacuna::comm {
 namespace {
-
-constexpr Seconds kDeadline{20};
 
 TEST(Mpi, CollectivesGiveTheSameOnEveryRank) { EXPECT_EQ(run_ranks(3, "Collectives"), 0); }
 TEST(Mpi, GradientsAreSummedOverRanksAlsoWhereOneRankHasNone) {

@@ -11,14 +11,13 @@
 #include "comm/cuda_queue.h"
 #include "comm/gradient_reducer.h"
 #include "comm/solo.h"
+#include "tests/comm/deadline.h"
 #include "tests/comm/fake_device.h"
 
 namespace lacuna::comm {
 namespace {
 
 using testing::HasSubstr;
-
-constexpr Seconds kDeadline{20};
 
 // Sums over "two equal ranks": doubles. Every call is in progress for some questions first.
 class FakeLibrary final : public NcclLibrary {

@@ -5,6 +5,7 @@
 
 #include "comm/mpi.h"
 #include "comm/solo.h"
+#include "tests/comm/deadline.h"
 #include "tests/comm/fake_device.h"
 #include "tests/comm/run_ranks.h"
 
@@ -12,8 +13,6 @@ namespace lacuna::comm {
 namespace {
 
 using testing::HasSubstr;
-
-constexpr Seconds kDeadline{20};
 
 DeviceSpan span(std::vector<float>& values) {
   return {values.data(), values.size(), ElementType::kFloat};

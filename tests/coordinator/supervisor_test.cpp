@@ -107,6 +107,17 @@ TEST_F(SupervisorTest, ALossNamesTheRankThatTheLauncherNamed) {
   EXPECT_EQ(lines()[1].at("reason"), "rank 1 on n2 was killed by signal 11 (Segmentation fault)");
 }
 
+TEST_F(SupervisorTest, TheCodeOfTheFirstRankCountsWhenSrunKillsTheOthersAfterIt) {
+  const std::string then_killed = "echo 'srun: error: n1: task 0: Terminated' >&2; exit 143";
+  for (const int code : {75, 77}) {
+    EXPECT_EQ(static_cast<int>(supervise(
+                  fmt::format("echo 'srun: error: n2: task 1: Exited with exit code {}' >&2; {}",
+                              code, then_killed))),
+              code);
+  }
+  EXPECT_EQ(started_with_.size(), 2u);
+}
+
 TEST_F(SupervisorTest, TwoLossesWithoutANewCheckpointEndIt) {
   EXPECT_EQ(supervise("exit 76"), ExitCode::kPeerLost);
   EXPECT_THAT(started_with_, ElementsAre(2, 2));

@@ -46,8 +46,8 @@ struct Resampled {
   std::vector<std::uint8_t> label;
 };
 
-Resampled run(const ResampleSource& source, const SamplingMap& map, const Extent& patch,
-              ResampleOptions options = {}) {
+Resampled resampled(const ResampleSource& source, const SamplingMap& map, const Extent& patch,
+                    ResampleOptions options = {}) {
   const auto voxels = static_cast<std::size_t>(patch[0] * patch[1] * patch[2]);
   Resampled out{std::vector<float>(voxels * static_cast<std::size_t>(source.channels())),
                 std::vector<std::uint8_t>(voxels)};
@@ -89,7 +89,7 @@ TEST(SpatialMap, RotatesAboutTheCentreOfThePatch) {
       source_of(extent, {{1, 2, 3, 4, 5, 6, 7, 8, 9}}, {0, 1, 0, 0, 2, 0, 3, 0, 0});
   SpatialChange change;
   change.radians = {kQuarterTurn, 0, 0};
-  const Resampled out = run(source, spatial_map(change, extent, extent, nullptr), extent);
+  const Resampled out = resampled(source, spatial_map(change, extent, extent, nullptr), extent);
   const std::vector<float> clockwise = {7, 4, 1, 8, 5, 2, 9, 6, 3};
   const std::vector<float> counter = {3, 6, 9, 2, 5, 8, 1, 4, 7};
   std::vector<float> rounded;
@@ -106,7 +106,7 @@ TEST(SpatialMap, ZoomAboveOneShrinksTheContents) {
   const ResampleSource source = source_of(extent, {{10, 20, 30, 40, 50}}, {1, 1, 1, 1, 1});
   SpatialChange change;
   change.zoom = 2;  // positions -4, -2, 0, 2, 4 from the centre: voxels -2, 0, 2, 4, 6
-  const Resampled out = run(source, spatial_map(change, extent, extent, nullptr), extent);
+  const Resampled out = resampled(source, spatial_map(change, extent, extent, nullptr), extent);
   EXPECT_EQ(out.image, (std::vector<float>{0, 10, 30, 50, 0}));
   EXPECT_EQ(out.label, (std::vector<std::uint8_t>{0, 1, 1, 1, 0}));
 }
@@ -116,7 +116,7 @@ TEST(SpatialMap, ScalesACropToThePatchWithHalfPixelCentres) {
   const ResampleSource source = source_of({1, 1, 6}, {{0, 10, 20, 30, 40, 50}}, {0, 1, 2, 3, 0, 1});
   const Extent patch = {1, 1, 4};
   const Resampled out =
-      run(source, spatial_map({}, patch, {1, 1, 6}, nullptr), patch, {.nearest_label = true});
+      resampled(source, spatial_map({}, patch, {1, 1, 6}, nullptr), patch, {.nearest_label = true});
   const std::vector<float> expected = {2.5f, 17.5f, 32.5f, 47.5f};
   for (std::size_t i = 0; i < 4; ++i) EXPECT_NEAR(out.image[i], expected[i], 1e-4);
   EXPECT_EQ(out.label, (std::vector<std::uint8_t>{0, 2, 3, 1}));
@@ -133,7 +133,7 @@ TEST(Resample, LinearEqualsBruteForceForAnyNumberOfChannels) {
     change.radians = {0.2, -0.15, 0.25};
     change.zoom = 1.1;
     const SamplingMap map = spatial_map(change, patch, extent, nullptr);
-    const Resampled out = run(source, map, patch);
+    const Resampled out = resampled(source, map, patch);
     std::size_t i = 0;
     for (const auto& channel : channels) {
       for (int d = 0; d < patch[0]; ++d) {
@@ -165,7 +165,8 @@ TEST(Resample, CubicEqualsScipy) {
   for (std::size_t i = 0; i < points.size(); ++i) {
     SamplingMap map;
     map.offset = points[i];
-    EXPECT_NEAR(run(source, map, {1, 1, 1}, {.cubic = true}).image[0], expected[i], 2e-4) << i;
+    EXPECT_NEAR(resampled(source, map, {1, 1, 1}, {.cubic = true}).image[0], expected[i], 2e-4)
+        << i;
   }
 }
 
@@ -179,7 +180,7 @@ TEST(Resample, LabelsFollowTheIndicatorsOfTheRegions) {
   SpatialChange change;
   change.radians = {0.1, 0.2, -0.1};
   const SamplingMap map = spatial_map(change, extent, extent, nullptr);
-  const Resampled out = run(source, map, extent);
+  const Resampled out = resampled(source, map, extent);
   const auto indicator = [&](std::uint32_t tissues) {
     std::vector<float> values;
     for (const std::uint8_t tissue : label) {
@@ -220,7 +221,7 @@ TEST(Resample, AddsTheDisplacementBeforeTheMatrix) {
   field.row(6, 6, {moved[0].data(), moved[1].data(), moved[2].data()});
   SpatialChange change;
   change.zoom = 0.5;
-  const Resampled out = run(source, spatial_map(change, extent, extent, &field), extent);
+  const Resampled out = resampled(source, spatial_map(change, extent, extent, &field), extent);
   for (std::size_t w = 0; w < 12; ++w) {
     const double expected = 5.5 + 0.5 * (static_cast<double>(w) - 5.5 + moved[2][w]);
     EXPECT_NEAR(out.image[(6 * 12 + 6) * 12 + w], expected, 1e-4);

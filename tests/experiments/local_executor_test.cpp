@@ -20,13 +20,15 @@ using tests::toy_resolver;
 using tests::ToyProgram;
 using tests::ToySignals;
 
-constexpr const char* kFour = R"({"base": {"method": "unet"}, "grid": {"train.seed": [1,2,3,4]}})";
-constexpr const char* kChain = R"({"base": {"method": "unet"}, "groups": {
+constexpr const char* kLocalFour =
+    R"({"base": {"method": "unet"}, "grid": {"train.seed": [1,2,3,4]}})";
+constexpr const char* kLocalChain = R"({"base": {"method": "unet"}, "groups": {
     "a": {"grid": {"train.seed": [1, 2]}}, "b": {"after": ["a"], "grid": {"train.seed": [3]}},
     "c": {"after": ["b"], "grid": {"train.seed": [4]}}}})";
 
-struct Sweep {
-  explicit Sweep(const std::string& text) : plan(toy_plan(text)), directory(folder.path() / "s") {
+struct LocalSweep {
+  explicit LocalSweep(const std::string& text)
+      : plan(toy_plan(text)), directory(folder.path() / "s") {
     directory.store(tests::define(text), plan);
     options.task.program = {program.path()};
     options.task.poll_seconds = 0.01;
@@ -48,7 +50,7 @@ struct Sweep {
 };
 
 TEST(LocalExecutor, DoesAllRunsSoManyAtATime) {
-  Sweep sweep(kFour);
+  LocalSweep sweep(kLocalFour);
   std::set<std::string> under_way;
   std::size_t most = 0;
   const LocalOutcome outcome =
@@ -70,7 +72,7 @@ TEST(LocalExecutor, DoesAllRunsSoManyAtATime) {
 }
 
 TEST(LocalExecutor, AGroupStartsWhenTheOneBeforeItIsDone) {
-  Sweep sweep(kChain);
+  LocalSweep sweep(kLocalChain);
   std::vector<std::string> order;
   EXPECT_EQ(sweep
                 .run([&](const PlannedRun& run, const std::string& what, const LocalOutcome&) {
@@ -83,7 +85,7 @@ TEST(LocalExecutor, AGroupStartsWhenTheOneBeforeItIsDone) {
 }
 
 TEST(LocalExecutor, WhatWaitsForAFailureIsNotStarted) {
-  Sweep sweep(kChain);
+  LocalSweep sweep(kLocalChain);
   sweep.program.tell("fail-train", "1");
   const LocalOutcome outcome = sweep.run();
   EXPECT_EQ(outcome.failed, 2u);
@@ -92,7 +94,7 @@ TEST(LocalExecutor, WhatWaitsForAFailureIsNotStarted) {
 }
 
 TEST(LocalExecutor, ARequestToStopEndsTheTrainingsAndTheSameCallGoesOn) {
-  Sweep sweep(kFour);
+  LocalSweep sweep(kLocalFour);
   sweep.program.tell("hold");
   int started = 0;
   const LocalOutcome outcome =
@@ -108,7 +110,7 @@ TEST(LocalExecutor, ARequestToStopEndsTheTrainingsAndTheSameCallGoesOn) {
 }
 
 TEST(LocalExecutor, EachSlotHasItsOwnEnvironment) {
-  Sweep sweep(kFour);
+  LocalSweep sweep(kLocalFour);
   sweep.options.slots = {{{"TOY_SLOT", "slot 0"}}, {{"TOY_SLOT", "slot 1"}}};
   EXPECT_EQ(sweep.run().done, 4u);
   for (const std::string& call : sweep.program.lines("calls")) {
@@ -117,7 +119,7 @@ TEST(LocalExecutor, EachSlotHasItsOwnEnvironment) {
 }
 
 TEST(LocalExecutor, AProgramThatIsNotThereEndsTheSweepWithItsName) {
-  Sweep sweep(kFour);
+  LocalSweep sweep(kLocalFour);
   sweep.options.task.program = {"/no/such/program"};
   try {
     sweep.run();
@@ -128,7 +130,7 @@ TEST(LocalExecutor, AProgramThatIsNotThereEndsTheSweepWithItsName) {
 }
 
 TEST(LocalExecutor, OneWorksOnASweepAtATime) {
-  Sweep sweep(kFour);
+  LocalSweep sweep(kLocalFour);
   const auto lock = sweep.directory.lock();
   EXPECT_THROW(sweep.run(), DataError);
 }

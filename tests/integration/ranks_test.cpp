@@ -18,7 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kSteps = 4;
+constexpr int kRankSteps = 4;
 
 class RanksTest : public ::testing::Test {
  protected:
@@ -31,7 +31,7 @@ class RanksTest : public ::testing::Test {
           {"patch", {32, 64, 64}},
           {"loader_threads", 1}}},
         {"model", {{"width", 0.0625}}},
-        {"train", {{"steps", kSteps}, {"batch", 2}, {"threads", 1}, {"device", "cpu"}}},
+        {"train", {{"steps", kRankSteps}, {"batch", 2}, {"threads", 1}, {"device", "cpu"}}},
         {"meta", {{"period", 2}, {"repeats", 1}, {"lag", 1}}},
         {"validate", {{"every", 0}}},
         {"checkpoint", {{"every_steps", 1}}},
@@ -111,7 +111,7 @@ TEST_F(RanksTest, LossesAreThoseOfOneProcess) {
   ASSERT_EQ(run(command(0, "one", "--set train.micro_batch=1")), 0) << said();
   ASSERT_EQ(run(command(2, "two")), 0) << said();
   const auto one = metrics("one"), two = metrics("two");
-  ASSERT_EQ(one.size(), static_cast<std::size_t>(kSteps));
+  ASSERT_EQ(one.size(), static_cast<std::size_t>(kRankSteps));
   ASSERT_EQ(two.size(), one.size());
   EXPECT_EQ(two.back().at("skipped_steps"), 0);
   for (std::size_t i = 0; i < one.size(); ++i) {

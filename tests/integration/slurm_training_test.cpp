@@ -19,7 +19,7 @@ using slurm::TaskStatus;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-constexpr int kSteps = 16;
+constexpr int kSlurmSteps = 16;
 
 class SlurmTraining : public SlurmArrays {
  protected:
@@ -30,7 +30,7 @@ class SlurmTraining : public SlurmArrays {
 
   static std::string run_file() {
     static const std::string path = [] {
-      std::ofstream(shared() / "run.json") << small_run(kSteps).dump();
+      std::ofstream(shared() / "run.json") << small_run(kSlurmSteps).dump();
       return shared().text("run.json");
     }();
     return path;
@@ -99,7 +99,7 @@ class SlurmTraining : public SlurmArrays {
     const std::string bytes = weights(run(name));
     ASSERT_FALSE(bytes.empty()) << name;
     EXPECT_TRUE(bytes == undisturbed(ranks)) << name << " differs";
-    EXPECT_EQ(logged(name), std::size_t{kSteps});
+    EXPECT_EQ(logged(name), std::size_t{kSlurmSteps});
     EXPECT_EQ(events(name, "done").size(), 1u);
   }
 };

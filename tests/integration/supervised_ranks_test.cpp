@@ -27,7 +27,7 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 namespace fs = std::filesystem;
 
-constexpr int kSteps = 16;
+constexpr int kSupervisedSteps = 16;
 constexpr double kDeadline = 180;  // seconds for anything; never reached on a machine that works
 
 std::string name_of(pid_t pid) {
@@ -40,7 +40,7 @@ class SupervisedRanks : public ::testing::Test {
   static const Scratch& folder() {
     static const Scratch scratch;
     static const bool written = [] {
-      std::ofstream(scratch / "run.json") << small_run(kSteps).dump();
+      std::ofstream(scratch / "run.json") << small_run(kSupervisedSteps).dump();
       return true;
     }();
     EXPECT_TRUE(written);
@@ -201,14 +201,14 @@ TEST_F(SupervisedRanks, ItGoesOnWithOneRankFewerWhenTold) {
   EXPECT_EQ(starts[0].at("ranks"), 2);
   EXPECT_EQ(starts[1].at("ranks"), 1);
   EXPECT_GT(starts[1].at("step"), 0);
-  EXPECT_EQ(logged("fewer"), std::size_t{kSteps});
+  EXPECT_EQ(logged("fewer"), std::size_t{kSupervisedSteps});
 }
 
 TEST_F(SupervisedRanks, OnASignalItSavesEndsWith75AndResumesBitEqually) {
   EXPECT_EQ(start("stopped", {}, {send(SIGUSR2)}), 75) << error_;
-  EXPECT_LT(logged("stopped"), std::size_t{kSteps});
+  EXPECT_LT(logged("stopped"), std::size_t{kSupervisedSteps});
   EXPECT_EQ(start("stopped", {}, {send(SIGTERM)}), 75) << error_;
-  EXPECT_LT(logged("stopped"), std::size_t{kSteps});
+  EXPECT_LT(logged("stopped"), std::size_t{kSupervisedSteps});
   expect_no_shared_memory("stopped");
   EXPECT_EQ(start("stopped", {}), 0) << error_;
   expect_same_result("stopped");

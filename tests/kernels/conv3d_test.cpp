@@ -10,17 +10,17 @@
 namespace lacuna::kernels {
 namespace {
 
-struct Case {
+struct ConvCase {
   std::int64_t samples, in, out, kernel, stride, padding, dilation;
   at::MemoryFormat layout;
   bool bias;
 };
 
-class Conv3d : public ::testing::TestWithParam<Case> {};
+class Conv3d : public ::testing::TestWithParam<ConvCase> {};
 
 // Against torch in double, which never asks oneDNN.
 TEST_P(Conv3d, EqualsTorchAndItsGradients) {
-  const Case& c = GetParam();
+  const ConvCase& c = GetParam();
   torch::manual_seed(3);
   const at::Tensor image = at::randn({c.samples, c.in, 6, 9, 10}, at::kDouble);
   const at::Tensor kernel = at::randn({c.out, c.in, c.kernel, c.kernel, c.kernel}, at::kDouble);
@@ -54,13 +54,13 @@ TEST_P(Conv3d, EqualsTorchAndItsGradients) {
 constexpr auto kPlanes = at::MemoryFormat::Contiguous, kLast = at::MemoryFormat::ChannelsLast3d;
 
 INSTANTIATE_TEST_SUITE_P(Shapes, Conv3d,
-                         ::testing::Values(Case{1, 5, 7, 3, 1, 1, 1, kPlanes, false},
-                                           Case{1, 5, 7, 3, 1, 1, 1, kLast, false},
-                                           Case{1, 4, 8, 3, 2, 1, 1, kPlanes, true},
-                                           Case{1, 4, 8, 3, 2, 1, 1, kLast, true},
-                                           Case{1, 3, 2, 3, 1, 2, 2, kLast, false},
-                                           Case{1, 6, 3, 1, 1, 0, 1, kPlanes, true},
-                                           Case{2, 5, 7, 3, 1, 1, 1, kLast, true}));
+                         ::testing::Values(ConvCase{1, 5, 7, 3, 1, 1, 1, kPlanes, false},
+                                           ConvCase{1, 5, 7, 3, 1, 1, 1, kLast, false},
+                                           ConvCase{1, 4, 8, 3, 2, 1, 1, kPlanes, true},
+                                           ConvCase{1, 4, 8, 3, 2, 1, 1, kLast, true},
+                                           ConvCase{1, 3, 2, 3, 1, 2, 2, kLast, false},
+                                           ConvCase{1, 6, 3, 1, 1, 0, 1, kPlanes, true},
+                                           ConvCase{2, 5, 7, 3, 1, 1, 1, kLast, true}));
 
 TEST(Conv3dOfOneSample, GivesGradientsToWhatAsksForThemOnly) {
   const at::Tensor x = at::ones({1, 2, 4, 4, 4});

@@ -7,17 +7,13 @@
 
 #include "losses/feature_alignment.h"
 #include "losses/modality_classification.h"
+#include "tests/losses/example_features.h"
 #include "tests/losses/finite_difference.h"
 
 namespace lacuna::losses {
 namespace {
 
-constexpr data::SubsetMask kAll = 0b1111, kFlairT1 = 0b0011, kFlairT1c = 0b0101;
-
-// Constant features 1, 2, 4, 8 of one sample with 2 x 3 elements each.
-at::Tensor features() {
-  return torch::tensor({1.0, 2.0, 4.0, 8.0}, at::kDouble).view({1, 4, 1, 1}).expand({1, 4, 2, 3});
-}
+constexpr data::SubsetMask kFlairT1 = 0b0011;
 
 double value(AlignedPairs pairs, data::SubsetMask subset) {
   return feature_alignment(features(), pairs, {subset}).item<double>();

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include <torch/nn/modules/conv.h>
+
 #include "methods/method.h"
 #include "methods/registry.h"
 

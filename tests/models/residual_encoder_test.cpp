@@ -10,18 +10,17 @@
 namespace lacuna::models {
 namespace {
 
-constexpr double kWidth = 0.0625;  // 4, 16, 32, 64, 80 channels; bottleneck 16
-
-std::shared_ptr<ResidualEncoder> make() {
+// 4, 16, 32, 64, 80 channels; bottleneck 16.
+std::shared_ptr<ResidualEncoder> narrow_encoder() {
   torch::manual_seed(1);
-  auto encoder = std::make_shared<ResidualEncoder>(1, kWidth);
+  auto encoder = std::make_shared<ResidualEncoder>(1, 0.0625);
   initialise_fan_out(*encoder);
   return encoder;
 }
 
 TEST(ResidualEncoder, HasTheStridesOfTheCard) {
   const torch::NoGradGuard no_grad;
-  const auto out = make()->forward(torch::randn({2, 1, 32, 64, 96}));
+  const auto out = narrow_encoder()->forward(torch::randn({2, 1, 32, 64, 96}));
   EXPECT_EQ(out.skips[0].sizes(), (at::IntArrayRef{2, 4, 32, 32, 48}));
   EXPECT_EQ(out.skips[1].sizes(), (at::IntArrayRef{2, 16, 16, 16, 24}));
   EXPECT_EQ(out.skips[2].sizes(), (at::IntArrayRef{2, 32, 8, 8, 12}));
@@ -32,14 +31,14 @@ TEST(ResidualEncoder, HasTheStridesOfTheCard) {
 // Check 5, first sentence.
 TEST(ResidualEncoder, OfAZeroImageIsZeroBeforeTraining) {
   const torch::NoGradGuard no_grad;
-  const auto out = make()->forward(torch::zeros({1, 1, 16, 32, 32}));
+  const auto out = narrow_encoder()->forward(torch::zeros({1, 1, 16, 32, 32}));
   for (const auto& skip : out.skips) EXPECT_EQ(skip.abs().max().item<double>(), 0);
   EXPECT_EQ(out.bottleneck.abs().max().item<double>(), 0);
 }
 
 // Check 4, first sentence, and the correction to it: the constant branch teaches nothing.
 TEST(ResidualEncoder, TheGlobalBranchGetsNoGradient) {
-  auto encoder = make();
+  auto encoder = narrow_encoder();
   const auto out = encoder->forward(torch::randn({1, 1, 32, 64, 64}));
   out.bottleneck.square().sum().backward();
   const auto parameters = encoder->named_parameters();

@@ -9,14 +9,12 @@
 namespace lacuna::tests {
 namespace {
 
-constexpr double kLong = 30;
-
 TEST(Quote, BashReadsEveryNastyStringBackAsItIs) {
   for (const std::string& text : nasty_strings()) {
     const std::string script = "printf '%s' " + slurm::bash_quoted(text);
-    EXPECT_EQ(run_command({{"bash", "-c", script}}, kLong).output, text);
+    EXPECT_EQ(run_command({{"bash", "-c", script}}, 30).output, text);
     const std::string line = slurm::bash_line({"printf", "%s|%s", text, ""});
-    EXPECT_EQ(run_command({{"bash", "-c", line}}, kLong).output, text + "|");
+    EXPECT_EQ(run_command({{"bash", "-c", line}}, 30).output, text + "|");
   }
 }
 
@@ -24,7 +22,7 @@ TEST(Quote, OnlyNamedVariablesAreReplacedAndTheirValuesAreNotReadAgain) {
   for (const std::string& text : nasty_strings()) {
     const std::string word = slurm::bash_quoted("{task}" + text + "/{task}", {{"task", "task"}});
     ChildOptions options{{"bash", "-c", "printf '%s' " + word}, {{"task", "a b$(id)*"}}};
-    EXPECT_EQ(run_command(options, kLong).output, "a b$(id)*" + text + "/a b$(id)*");
+    EXPECT_EQ(run_command(options, 30).output, "a b$(id)*" + text + "/a b$(id)*");
   }
 }
 

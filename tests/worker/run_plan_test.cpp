@@ -1,6 +1,7 @@
 #include "worker/run_plan.h"
 
 #include <gtest/gtest.h>
+#include <torch/nn/modules/linear.h>
 
 #include "base/error.h"
 #include "tests/worker/toy_method.h"

@@ -6,12 +6,11 @@ namespace lacuna::worker {
 namespace {
 
 using methods::ScheduleSpec;
-using Kind = ScheduleSpec::Kind;
 
 // MCKD card, check 11: the second stage goes on at position 79,999 of 115,000.
 TEST(Schedule, PolyGivesTheRatesOfTheCard) {
   ScheduleSpec stage;
-  stage.kind = Kind::kPoly;
+  stage.kind = ScheduleSpec::Kind::kPoly;
   stage.first = 79'999;
   stage.horizon = 115'000;
   EXPECT_NEAR(1e-2 * schedule_factor(stage, 0), 3.42803e-3, 5e-9);
@@ -24,7 +23,7 @@ TEST(Schedule, PolyGivesTheRatesOfTheCard) {
 // an epoch is 7 steps.
 TEST(Schedule, PolyPerEpochAtItsStartOrItsEnd) {
   ScheduleSpec spec;
-  spec.kind = Kind::kPoly;
+  spec.kind = ScheduleSpec::Kind::kPoly;
   spec.horizon = 700;
   spec.per_epoch = true;
   const auto rate = [&](std::int64_t epoch, std::int64_t step) {
@@ -47,7 +46,7 @@ TEST(Schedule, ConstantStaysOne) {
 
 TEST(Schedule, CosineFallsFromOneThroughHalfToZero) {
   ScheduleSpec cosine;
-  cosine.kind = Kind::kCosine;
+  cosine.kind = ScheduleSpec::Kind::kCosine;
   cosine.horizon = 200;
   EXPECT_DOUBLE_EQ(schedule_factor(cosine, 0), 1);
   EXPECT_NEAR(schedule_factor(cosine, 50), 0.853553390593, 1e-12);  // (1 + sqrt(1/2)) / 2
@@ -58,7 +57,7 @@ TEST(Schedule, CosineFallsFromOneThroughHalfToZero) {
 
 TEST(Schedule, WarmRestartBeginsTheCosineAnew) {
   ScheduleSpec cosine;
-  cosine.kind = Kind::kCosine;
+  cosine.kind = ScheduleSpec::Kind::kCosine;
   cosine.restart_period = 10;
   EXPECT_NEAR(schedule_factor(cosine, 5), 0.5, 1e-15);
   EXPECT_DOUBLE_EQ(schedule_factor(cosine, 10), 1);
@@ -69,7 +68,7 @@ TEST(Schedule, WarmRestartBeginsTheCosineAnew) {
 // (here of 4 steps).
 TEST(Schedule, WarmUpThenTheCurveOverTheRest) {
   ScheduleSpec spec;
-  spec.kind = Kind::kPoly;
+  spec.kind = ScheduleSpec::Kind::kPoly;
   spec.granularity = 4;
   spec.warmup = 400;
   spec.horizon = 4000;
@@ -81,7 +80,7 @@ TEST(Schedule, WarmUpThenTheCurveOverTheRest) {
 
 TEST(Schedule, GranularityHoldsTheRate) {
   ScheduleSpec spec;
-  spec.kind = Kind::kPoly;
+  spec.kind = ScheduleSpec::Kind::kPoly;
   spec.power = 1;
   spec.granularity = 10;
   spec.horizon = 100;
