@@ -5,6 +5,9 @@ Usage: bench/engine_costs.py [BUILD] [--rounds N] [--steps N] [--width W] [--pat
 
 Runs alternate with and without the part in question; the first steps of each are left out.
   meta        an async meta phase on a validation rank with a core of its own: the trainer's steps
+  within      the same inside one run, where the machine's own speed drifts less: all steps against
+              those after a result was taken and before the next phase, when the validation rank
+              rests
   beside      for comparison: what an unrelated process on the other core costs those steps, by the
               memory and caches that cores share, which no engine can help
   monitor     heartbeats every second, rank watch and status server: the steps, and (exact, for
@@ -117,6 +120,7 @@ class Bench:
         events = [json.loads(line) for line in (out / "events.jsonl").read_text().splitlines()]
         steps = [line["seconds"]["step"] for line in lines[WARM_UP:]]
         return {"step": statistics.mean(steps), "median": statistics.median(steps),
+                "steps": {line["step"]: line["seconds"]["step"] for line in lines[WARM_UP:]},
                 "events": events, "threads": threads, "lost": lost,
                 "wall": time.monotonic() - start}
 
@@ -160,6 +164,24 @@ def meta(bench):
               + " of its steps on the validation rank", flush=True)
 
 
+def within(bench):
+    period, lag = 20, 10
+    shares, by_place = [], [[] for _ in range(period)]
+    for _ in range(bench.options.rounds):
+        run = bench.train(2, {"meta.rank": "dedicated", "meta.mode": "async", "meta.lag": lag,
+                              "meta.repeats": 1, "meta.period": period,
+                              "train.steps": 10 * period})
+        resting = [seconds for step, seconds in run["steps"].items() if step % period > lag]
+        rest = statistics.mean(resting)
+        shares.append(100 * (statistics.mean(run["steps"].values()) / rest - 1))
+        for step, seconds in run["steps"].items():
+            by_place[step % period].append(100 * (seconds / rest - 1))
+    print(f"async meta phase every {period} steps, all steps against those while the validation rank "
+          "rests: " + ", ".join(f"{share:+.2f} %" for share in shares) + " (one figure per run)")
+    print("  by step after a phase has begun: "
+          + " ".join(f"{statistics.median(place):+.1f}" for place in by_place), flush=True)
+
+
 def beside(bench):
     results = bench.alternate(lambda: bench.train(1, {}), bench.train_beside_another)
     print("an unrelated process beside:   ", difference(results), flush=True)
@@ -188,7 +210,7 @@ def checkpoint(bench):
           f"writing {100 * (stall + writing) / 900:.3f} %)", flush=True)
 
 
-PARTS = {"meta": meta, "beside": beside, "monitor": monitor, "checkpoint": checkpoint}
+PARTS = {"meta": meta, "within": within, "beside": beside, "monitor": monitor, "checkpoint": checkpoint}
 
 
 def main():
