@@ -4,11 +4,12 @@
 # make monitoring-demo   a Prometheus that watches a training on phantoms
 # make compare  every method on one phantom cohort, one table
 # make asan    the tests under sanitizers        make format  make lint
+# make soak    200 jobs of two ranks, started and stopped: what do they leave behind?
 BUILD ?= build
 JOBS ?= $(shell nproc)
 export LACUNA_DEPS ?= $(CURDIR)/.deps
 
-.PHONY: all build demo sweep-demo monitoring-demo test bench compare bundle asan format lint docs-check clean
+.PHONY: all build demo sweep-demo monitoring-demo test bench compare bundle asan soak format lint docs-check clean
 all: build
 
 build:
@@ -50,6 +51,9 @@ asan:
 	@tools/build $(BUILD)-asan $(JOBS) all -DLACUNA_SANITIZE=ON -DCMAKE_BUILD_TYPE=RelWithDebInfo \
 	  -DCMAKE_CXX_FLAGS_RELWITHDEBINFO="-O1 -g1 -DNDEBUG"
 	@tools/run-tests $(BUILD)-asan
+
+soak: build
+	@tools/soak $(BUILD)
 
 format:
 	@git ls-files '*.h' '*.cpp' | xargs clang-format -i
