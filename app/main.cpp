@@ -5,11 +5,11 @@
 #include <string>
 #include <vector>
 
-#include "app/command.h"
-#include "app/program.h"
-#include "app/sweep.h"
-#include "base/log.h"
-#include "base/options.h"
+#include "app/shared/command.h"
+#include "app/shared/program.h"
+#include "app/sweep/sweep.h"
+#include "base/text/log.h"
+#include "base/text/options.h"
 
 namespace {
 

@@ -6,7 +6,7 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/zeros_like.h>
 
-#include "base/clock.h"
+#include "base/process/clock.h"
 #include "comm/tensor_sum.h"
 
 namespace lacuna::comm {

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "base/clock.h"
+#include "base/process/clock.h"
 
 namespace lacuna::comm {
 

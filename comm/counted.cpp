@@ -3,7 +3,7 @@
 #include <chrono>
 #include <utility>
 
-#include "base/metric_names.h"
+#include "base/metrics/metric_names.h"
 
 namespace lacuna::comm {
 namespace {

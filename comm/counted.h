@@ -4,7 +4,7 @@
 
 #include <memory>
 
-#include "base/metrics.h"
+#include "base/metrics/metrics.h"
 #include "comm/communicator.h"
 
 namespace lacuna::comm {

@@ -3,7 +3,7 @@
 
 #include <functional>
 
-#include "base/clock.h"
+#include "base/process/clock.h"
 #include "comm/communicator.h"
 
 namespace lacuna::comm {

@@ -8,7 +8,7 @@
 #include <torch/csrc/autograd/variable.h>
 
 #include "base/error.h"
-#include "base/hash.h"
+#include "base/files/hash.h"
 #include "comm/gather_texts.h"
 #include "comm/tensor_sum.h"
 

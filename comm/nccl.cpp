@@ -5,7 +5,7 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
-#include "base/log.h"
+#include "base/text/log.h"
 #include "comm/collective_log.h"
 #include "comm/deadline.h"
 #include "comm/host_backed.h"

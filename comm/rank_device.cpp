@@ -8,7 +8,7 @@
 #include <fmt/ranges.h>
 
 #include "base/error.h"
-#include "base/host.h"
+#include "base/process/host.h"
 #include "comm/gather_texts.h"
 
 namespace lacuna::comm {

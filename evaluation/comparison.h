@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "data/modality.h"
+#include "data/types/modality.h"
 #include "evaluation/statistics.h"
 #include "evaluation/subset_evaluation.h"
 

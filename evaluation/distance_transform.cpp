@@ -5,7 +5,7 @@
 #include <cstring>
 #include <limits>
 
-#include "base/parallel.h"
+#include "base/process/parallel.h"
 
 namespace lacuna::evaluation {
 namespace {

@@ -9,7 +9,7 @@
 #include <span>
 #include <vector>
 
-#include "data/cohort.h"
+#include "data/cache/cohort.h"
 
 namespace lacuna::evaluation {
 

@@ -6,7 +6,7 @@
 #include <fmt/ranges.h>
 
 #include "base/error.h"
-#include "data/nifti.h"
+#include "data/nifti/nifti.h"
 
 namespace lacuna::evaluation {
 namespace {

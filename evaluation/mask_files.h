@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "data/profile.h"
+#include "data/cohorts/profile.h"
 #include "evaluation/overlap.h"
 
 namespace lacuna::evaluation {

@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "data/cohort.h"
+#include "data/cache/cohort.h"
 
 namespace lacuna::evaluation {
 

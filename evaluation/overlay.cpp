@@ -7,8 +7,8 @@
 
 #include <fmt/ranges.h>
 
-#include "base/tensor_file.h"
-#include "data/case_file.h"
+#include "base/files/tensor_file.h"
+#include "data/cache/case_file.h"
 #include "evaluation/summary.h"
 
 namespace lacuna::evaluation {

@@ -16,8 +16,8 @@
 #include <map>
 #include <vector>
 
-#include "base/file_system.h"
-#include "data/cohort.h"
+#include "base/files/file_system.h"
+#include "data/cache/cohort.h"
 #include "evaluation/subset_evaluation.h"
 
 namespace lacuna::evaluation {

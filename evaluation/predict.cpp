@@ -6,10 +6,10 @@
 #include <fmt/ranges.h>
 
 #include "base/error.h"
-#include "base/file_system.h"
-#include "data/case_file.h"
-#include "data/ingest_case.h"
-#include "data/nifti.h"
+#include "base/files/file_system.h"
+#include "data/cache/case_file.h"
+#include "data/ingest/ingest_case.h"
+#include "data/nifti/nifti.h"
 #include "evaluation/subset_evaluation.h"
 
 namespace lacuna::evaluation {

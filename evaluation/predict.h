@@ -4,8 +4,8 @@
 #include <filesystem>
 #include <optional>
 
-#include "data/profile.h"
-#include "data/source.h"
+#include "data/cohorts/profile.h"
+#include "data/cohorts/source.h"
 #include "methods/method.h"
 
 namespace lacuna::evaluation {

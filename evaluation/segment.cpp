@@ -9,7 +9,7 @@
 
 #include "evaluation/mask.h"
 #include "evaluation/sliding_window.h"
-#include "methods/extent_check.h"
+#include "methods/shared/extent_check.h"
 
 namespace lacuna::evaluation {
 namespace {

@@ -7,7 +7,7 @@
 #include <optional>
 #include <vector>
 
-#include "data/cohort.h"
+#include "data/cache/cohort.h"
 #include "evaluation/mask.h"
 #include "methods/method.h"
 

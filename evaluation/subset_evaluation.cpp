@@ -5,7 +5,7 @@
 #include <torch/types.h>
 
 #include "base/error.h"
-#include "data/normalise.h"
+#include "data/sampling/normalise.h"
 
 namespace lacuna::evaluation {
 

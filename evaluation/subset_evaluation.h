@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "data/case_file.h"
-#include "data/cohort.h"
+#include "data/cache/case_file.h"
+#include "data/cache/cohort.h"
 #include "evaluation/overlap.h"
 #include "evaluation/segment.h"
 #include "methods/method.h"

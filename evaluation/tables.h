@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "base/file_system.h"
-#include "base/json.h"
+#include "base/files/file_system.h"
+#include "base/text/json.h"
 #include "evaluation/summary.h"
 
 namespace lacuna::evaluation {

@@ -9,7 +9,7 @@
 #include <optional>
 #include <thread>
 
-#include "base/log.h"
+#include "base/text/log.h"
 #include "experiments/run_journal.h"
 
 namespace lacuna::experiments {

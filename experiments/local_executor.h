@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "base/signals.h"
+#include "base/process/signals.h"
 #include "experiments/run_task.h"
 
 namespace lacuna::experiments {

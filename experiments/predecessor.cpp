@@ -3,9 +3,9 @@
 #include <fmt/ranges.h>
 
 #include "base/error.h"
-#include "base/json_path.h"
-#include "base/options.h"
-#include "base/run_reference.h"
+#include "base/text/json_path.h"
+#include "base/text/options.h"
+#include "base/text/run_reference.h"
 
 namespace lacuna::experiments {
 namespace {

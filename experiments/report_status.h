@@ -5,7 +5,7 @@
 #include <optional>
 #include <string>
 
-#include "base/json.h"
+#include "base/text/json.h"
 #include "experiments/submissions.h"
 #include "experiments/sweep_directory.h"
 #include "slurm/scheduler.h"

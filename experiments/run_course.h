@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <optional>
 
-#include "base/file_system.h"
+#include "base/files/file_system.h"
 
 namespace lacuna::experiments {
 

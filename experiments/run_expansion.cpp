@@ -4,8 +4,8 @@
 #include <utility>
 
 #include "base/error.h"
-#include "base/json_path.h"
-#include "base/options.h"
+#include "base/text/json_path.h"
+#include "base/text/options.h"
 
 namespace lacuna::experiments {
 namespace {

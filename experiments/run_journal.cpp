@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "base/error.h"
-#include "base/json_lines.h"
+#include "base/files/json_lines.h"
 
 namespace lacuna::experiments {
 namespace {

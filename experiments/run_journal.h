@@ -8,9 +8,9 @@
 #include <optional>
 #include <string>
 
-#include "base/clock.h"
-#include "base/file_system.h"
-#include "base/json.h"
+#include "base/files/file_system.h"
+#include "base/process/clock.h"
+#include "base/text/json.h"
 
 namespace lacuna::experiments {
 

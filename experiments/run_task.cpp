@@ -8,10 +8,10 @@
 
 #include <unistd.h>
 
-#include "base/child_process.h"
-#include "base/host.h"
-#include "base/log.h"
-#include "base/options.h"
+#include "base/process/child_process.h"
+#include "base/process/host.h"
+#include "base/text/log.h"
+#include "base/text/options.h"
 #include "experiments/predecessor.h"
 #include "experiments/run_course.h"
 #include "experiments/run_journal.h"

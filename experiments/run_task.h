@@ -12,8 +12,8 @@
 #include <string>
 #include <vector>
 
-#include "base/clock.h"
 #include "base/error.h"
+#include "base/process/clock.h"
 #include "experiments/sweep_directory.h"
 #include "experiments/sweep_plan.h"
 

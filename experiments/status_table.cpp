@@ -7,7 +7,7 @@
 
 #include <fmt/format.h>
 
-#include "base/progress.h"
+#include "base/text/progress.h"
 #include "experiments/sweep_status.h"
 
 namespace lacuna::experiments {

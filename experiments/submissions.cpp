@@ -5,9 +5,9 @@
 #include <utility>
 
 #include "base/error.h"
-#include "base/hash.h"
-#include "base/json_lines.h"
-#include "base/options.h"
+#include "base/files/hash.h"
+#include "base/files/json_lines.h"
+#include "base/text/options.h"
 
 namespace lacuna::experiments {
 namespace {

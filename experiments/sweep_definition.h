@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "base/json.h"
+#include "base/text/json.h"
 #include "experiments/sweep_resources.h"
 
 namespace lacuna::experiments {

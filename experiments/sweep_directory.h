@@ -7,8 +7,8 @@
 #include <memory>
 #include <string>
 
-#include "base/file_system.h"
-#include "base/lease.h"
+#include "base/files/file_system.h"
+#include "base/files/lease.h"
 #include "experiments/sweep_plan.h"
 
 namespace lacuna::experiments {

@@ -7,8 +7,8 @@
 #include <utility>
 
 #include "base/error.h"
-#include "base/json_path.h"
-#include "base/options.h"
+#include "base/text/json_path.h"
+#include "base/text/options.h"
 #include "experiments/predecessor.h"
 #include "experiments/run_expansion.h"
 #include "slurm/request_check.h"

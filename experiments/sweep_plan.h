@@ -1,7 +1,7 @@
 // The runs of a sweep, each with its identity: what plan.json in a sweep directory holds.
 //
-// A run is called by the hash of what decides its result (worker/run_config.h), so the same run has
-// the same name in every sweep, and work that is done is found again. Value types.
+// A run is called by the hash of what decides its result (worker/run/run_config.h), so the same run
+// has the same name in every sweep, and work that is done is found again. Value types.
 #pragma once
 
 #include <functional>
@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "base/json.h"
+#include "base/text/json.h"
 #include "experiments/sweep_definition.h"
 
 namespace lacuna::experiments {

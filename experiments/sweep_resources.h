@@ -3,8 +3,8 @@
 
 #include <string>
 
-#include "base/json.h"
-#include "base/options.h"
+#include "base/text/json.h"
+#include "base/text/options.h"
 #include "slurm/scheduler.h"
 
 namespace lacuna::experiments {

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "base/host.h"
+#include "base/process/host.h"
 
 namespace lacuna::experiments {
 namespace {

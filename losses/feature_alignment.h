@@ -5,7 +5,7 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "data/modality.h"
+#include "data/types/modality.h"
 
 namespace lacuna::losses {
 

@@ -5,7 +5,7 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "data/tissue.h"
+#include "data/types/tissue.h"
 
 namespace lacuna::losses {
 

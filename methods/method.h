@@ -25,10 +25,11 @@
 
 #include <torch/nn/module.h>
 
-#include "base/json.h"
-#include "base/options.h"
-#include "data/modality.h"
-#include "data/recipe.h"
+#include "base/text/json.h"
+#include "base/text/options.h"
+#include "data/types/modality.h"
+#include "data/types/recipe.h"
+#include "data/types/tissue.h"
 
 namespace lacuna::methods {
 
@@ -163,8 +164,8 @@ class Method {
   virtual torch::nn::Module& module() = 0;
   // Names of the published state_dict that have no counterpart here, as prefixes.
   virtual std::vector<std::string> ignored_official_names() const { return {}; }
-  // Tensors that published comparison vectors do not fill by the formula (methods/fill.h), with
-  // their values.
+  // Tensors that published comparison vectors do not fill by the formula (methods/exchange/fill.h),
+  // with their values.
   virtual std::map<std::string, std::vector<double>> fill_exceptions() const { return {}; }
   virtual std::vector<ParameterGroup> groups() = 0;
 

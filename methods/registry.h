@@ -10,9 +10,9 @@
 #include <string>
 #include <vector>
 
-#include "base/json.h"
-#include "base/options.h"
-#include "data/modality.h"
+#include "base/text/json.h"
+#include "base/text/options.h"
+#include "data/types/modality.h"
 #include "methods/method.h"
 
 namespace lacuna::methods {

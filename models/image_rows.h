@@ -10,7 +10,7 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "data/modality.h"
+#include "data/types/modality.h"
 
 namespace lacuna::models {
 

@@ -7,7 +7,7 @@
 #include <memory>
 #include <vector>
 
-#include "data/modality.h"
+#include "data/types/modality.h"
 #include "models/residual_decoder.h"
 #include "models/residual_encoder.h"
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "base/child_process.h"
+#include "base/process/child_process.h"
 
 namespace lacuna::slurm {
 

@@ -1,5 +1,5 @@
 // Which launcher the ranks of a submitted run will be started with, for people who plan a sweep.
-// The decision proper is taken in the job (coordinator/launcher.h), where the facts are.
+// The decision proper is taken in the job (coordinator/supervisor/launcher.h), where the facts are.
 #pragma once
 
 #include <string>

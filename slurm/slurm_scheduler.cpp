@@ -10,7 +10,7 @@
 #include <fmt/ranges.h>
 #include <unistd.h>
 
-#include "base/log.h"
+#include "base/text/log.h"
 #include "slurm/batch_script.h"
 #include "slurm/job_table.h"
 

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "base/file_system.h"
+#include "base/files/file_system.h"
 #include "slurm/commands.h"
 #include "slurm/scheduler.h"
 

@@ -12,7 +12,7 @@
 
 #include <sys/wait.h>
 
-#include "base/temporary_directory.h"
+#include "base/files/temporary_directory.h"
 
 namespace lacuna {
 

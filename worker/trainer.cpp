@@ -4,22 +4,22 @@
 #include <optional>
 #include <utility>
 
-#include "base/log.h"
-#include "base/progress.h"
-#include "worker/initial_weights.h"
-#include "worker/judge.h"
-#include "worker/meta_phases.h"
-#include "worker/phase_reducers.h"
-#include "worker/phase_step.h"
-#include "worker/run_check.h"
-#include "worker/run_checkpoints.h"
-#include "worker/run_position.h"
-#include "worker/run_setup.h"
-#include "worker/stage_feed.h"
-#include "worker/step_agreement.h"
-#include "worker/step_figures.h"
-#include "worker/step_metrics.h"
-#include "worker/validation_rank.h"
+#include "base/text/log.h"
+#include "base/text/progress.h"
+#include "worker/run/initial_weights.h"
+#include "worker/run/run_check.h"
+#include "worker/run/run_checkpoints.h"
+#include "worker/run/run_position.h"
+#include "worker/setup/run_setup.h"
+#include "worker/step/phase_reducers.h"
+#include "worker/step/phase_step.h"
+#include "worker/step/stage_feed.h"
+#include "worker/step/step_agreement.h"
+#include "worker/step/step_figures.h"
+#include "worker/step/step_metrics.h"
+#include "worker/validation/judge.h"
+#include "worker/validation/meta_phases.h"
+#include "worker/validation/validation_rank.h"
 
 namespace lacuna::worker {
 namespace {

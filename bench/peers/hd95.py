@@ -1,6 +1,6 @@
 """Times HD95 of three regions of one case with MONAI (directed) and medpy (pooled), from ready
 binary masks. Prints the fields of `lacuna bench hd95 --json`; the case is made by the formula of
-app/bench_hd95.cpp, so the HD95 values must agree."""
+app/bench/bench_hd95.cpp, so the HD95 values must agree."""
 import argparse
 import json
 import os

@@ -39,7 +39,7 @@ def find_cases(folder):
 
 
 def formula_cases():
-    """What app/bench_loader.cpp makes, as arrays in memory."""
+    """What app/bench/bench_loader.cpp makes, as arrays in memory."""
     volume, offset, box, modalities = (155, 240, 240), (5, 30, 50), (140, 175, 140), 4
     inside = tuple(slice(start, start + size) for start, size in zip(offset, box))
     image = numpy.zeros((modalities, *volume), numpy.float32)

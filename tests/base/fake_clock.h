@@ -3,7 +3,7 @@
 
 #include <atomic>
 
-#include "base/clock.h"
+#include "base/process/clock.h"
 
 namespace lacuna {
 

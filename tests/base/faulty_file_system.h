@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "base/error.h"
-#include "base/file_system.h"
+#include "base/files/file_system.h"
 
 namespace lacuna {
 

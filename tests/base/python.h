@@ -8,7 +8,7 @@
 
 #include <fmt/format.h>
 
-#include "base/temporary_directory.h"
+#include "base/files/temporary_directory.h"
 
 namespace lacuna {
 

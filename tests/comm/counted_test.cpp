@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include "base/metric_names.h"
+#include "base/metrics/metric_names.h"
 #include "comm/solo.h"
 
 namespace lacuna::comm {

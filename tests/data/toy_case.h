@@ -8,10 +8,10 @@
 #include <fstream>
 #include <string>
 
-#include "base/file_system.h"
-#include "base/temporary_directory.h"
-#include "data/case_writer.h"
-#include "data/cohort.h"
+#include "base/files/file_system.h"
+#include "base/files/temporary_directory.h"
+#include "data/cache/case_writer.h"
+#include "data/cache/cohort.h"
 
 namespace lacuna::data {
 

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "data/nifti.h"
-#include "data/profile.h"
+#include "data/cohorts/profile.h"
+#include "data/nifti/nifti.h"
 
 namespace lacuna::data {
 

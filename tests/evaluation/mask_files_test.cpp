@@ -4,8 +4,8 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
-#include "base/temporary_directory.h"
-#include "data/nifti.h"
+#include "base/files/temporary_directory.h"
+#include "data/nifti/nifti.h"
 
 namespace lacuna::evaluation {
 namespace {

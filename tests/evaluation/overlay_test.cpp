@@ -4,8 +4,8 @@
 
 #include <gtest/gtest.h>
 
-#include "base/temporary_directory.h"
-#include "base/tensor_file.h"
+#include "base/files/temporary_directory.h"
+#include "base/files/tensor_file.h"
 #include "tests/data/toy_cohort.h"
 
 namespace lacuna::evaluation {

@@ -4,9 +4,9 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
-#include "base/file_system.h"
-#include "base/temporary_directory.h"
-#include "data/case_writer.h"
+#include "base/files/file_system.h"
+#include "base/files/temporary_directory.h"
+#include "data/cache/case_writer.h"
 #include "tests/evaluation/fake_method.h"
 
 namespace lacuna::evaluation {

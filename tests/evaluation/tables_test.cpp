@@ -5,7 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "base/temporary_directory.h"
+#include "base/files/temporary_directory.h"
 #include "evaluation/comparison.h"
 
 namespace lacuna::evaluation {

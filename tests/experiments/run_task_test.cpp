@@ -5,7 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "base/json.h"
+#include "base/text/json.h"
 #include "experiments/run_journal.h"
 #include "tests/experiments/toy_program.h"
 #include "tests/experiments/toy_sweep.h"

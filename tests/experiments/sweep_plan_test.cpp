@@ -6,7 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "base/temporary_directory.h"
+#include "base/files/temporary_directory.h"
 #include "tests/experiments/toy_sweep.h"
 
 namespace lacuna::experiments {

@@ -5,7 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "base/temporary_directory.h"
+#include "base/files/temporary_directory.h"
 #include "experiments/run_journal.h"
 #include "experiments/sweep_submit.h"
 #include "tests/base/faulty_file_system.h"

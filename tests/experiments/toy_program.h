@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
-#include "base/signals.h"
-#include "base/temporary_directory.h"
+#include "base/files/temporary_directory.h"
+#include "base/process/signals.h"
 
 namespace lacuna::tests {
 

@@ -5,8 +5,8 @@
 #include <string>
 
 #include "base/error.h"
-#include "base/hash.h"
-#include "base/options.h"
+#include "base/files/hash.h"
+#include "base/text/options.h"
 #include "experiments/sweep_definition.h"
 #include "experiments/sweep_plan.h"
 

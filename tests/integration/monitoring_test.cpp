@@ -11,8 +11,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/json.h"
-#include "base/temporary_directory.h"
+#include "base/files/temporary_directory.h"
+#include "base/text/json.h"
 #include "tests/integration/small_cohort.h"
 #include "tests/run_program.h"
 

@@ -14,7 +14,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include "base/child_process.h"
+#include "base/process/child_process.h"
 #include "tests/run_program.h"
 
 namespace lacuna::tests {

@@ -12,9 +12,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/json.h"
-#include "base/temporary_directory.h"
-#include "coordinator/http_client.h"
+#include "base/files/temporary_directory.h"
+#include "base/text/json.h"
+#include "coordinator/http/http_client.h"
 #include "tests/run_program.h"
 
 namespace lacuna::tests {

@@ -5,8 +5,8 @@
 
 #include <gmock/gmock.h>
 
-#include "base/json.h"
-#include "base/lease.h"
+#include "base/files/lease.h"
+#include "base/text/json.h"
 #include "tests/integration/slurm_arrays.h"
 #include "tests/integration/small_cohort.h"
 

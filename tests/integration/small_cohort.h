@@ -9,7 +9,7 @@
 
 #include <gtest/gtest.h>
 
-#include "base/json.h"
+#include "base/text/json.h"
 #include "tests/run_program.h"
 
 namespace lacuna::tests {

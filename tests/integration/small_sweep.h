@@ -11,8 +11,8 @@
 
 #include <gtest/gtest.h>
 
-#include "base/child_process.h"
-#include "base/json.h"
+#include "base/process/child_process.h"
+#include "base/text/json.h"
 #include "tests/integration/small_cohort.h"
 
 namespace lacuna::tests {

@@ -13,10 +13,10 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include "base/child_process.h"
-#include "base/json.h"
-#include "coordinator/leftovers.h"
-#include "coordinator/supervisor.h"
+#include "base/process/child_process.h"
+#include "base/text/json.h"
+#include "coordinator/supervisor/leftovers.h"
+#include "coordinator/supervisor/supervisor.h"
 #include "tests/integration/small_cohort.h"
 
 namespace lacuna::tests {

@@ -3,7 +3,7 @@
 
 #include <torch/types.h>
 
-#include "data/modality.h"
+#include "data/types/modality.h"
 
 namespace lacuna::losses {
 

@@ -14,11 +14,11 @@
 #include <torch/types.h>
 #include <torch/utils.h>
 
-#include "base/json.h"
-#include "base/tensor_file.h"
-#include "methods/comparison.h"
-#include "methods/fill.h"
-#include "methods/tensor_exchange.h"
+#include "base/files/tensor_file.h"
+#include "base/text/json.h"
+#include "methods/exchange/comparison.h"
+#include "methods/exchange/fill.h"
+#include "methods/exchange/tensor_exchange.h"
 
 namespace lacuna::methods {
 

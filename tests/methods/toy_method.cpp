@@ -3,7 +3,7 @@
 #include <torch/nn/modules/conv.h>
 #include <torch/types.h>
 
-#include "data/tissue.h"
+#include "data/types/tissue.h"
 #include "losses/cross_entropy.h"
 #include "losses/region_targets.h"
 #include "losses/soft_dice.h"

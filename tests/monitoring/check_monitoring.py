@@ -19,7 +19,7 @@ LIBRARY = {"lacuna_test"}  # a file, no metric
 
 
 def declared():
-    return dict(METRIC.findall((ROOT / "base/metric_names.h").read_text()))
+    return dict(METRIC.findall((ROOT / "base/metrics/metric_names.h").read_text()))
 
 
 def overlaps(one, other):
@@ -121,7 +121,7 @@ def check_names():
     for path in places:
         for name in sorted(used(path.read_text()) - set(names)):
             yield (
-                f"{path.relative_to(ROOT)} uses {name}, which base/metric_names.h does not declare"
+                f"{path.relative_to(ROOT)} uses {name}, which base/metrics/metric_names.h does not declare"
             )
     text = (ROOT / "docs/monitoring.md").read_text()
     for name, kind in names.items():

@@ -9,10 +9,10 @@
 
 #include <fmt/format.h>
 
-#include "base/json.h"
+#include "base/files/tensor_file.h"
 #include "base/random.h"
-#include "base/tensor_file.h"
-#include "data/modality.h"
+#include "base/text/json.h"
+#include "data/types/modality.h"
 
 namespace lacuna::monitoring {
 namespace {

@@ -2,8 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include "base/child_process.h"
 #include "base/error.h"
+#include "base/process/child_process.h"
 #include "tests/slurm/nasty.h"
 
 namespace lacuna::tests {

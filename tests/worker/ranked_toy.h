@@ -11,7 +11,7 @@
 #include "comm/mpi.h"
 #include "tests/comm/run_ranks.h"
 #include "tests/worker/toy_run.h"
-#include "worker/checkpoint_store.h"
+#include "worker/state/checkpoint_store.h"
 
 namespace lacuna::worker {
 

@@ -6,10 +6,10 @@
 #include <string>
 #include <vector>
 
-#include "base/json.h"
-#include "base/temporary_directory.h"
-#include "data/ingest.h"
-#include "data/phantom.h"
+#include "base/files/temporary_directory.h"
+#include "base/text/json.h"
+#include "data/ingest/ingest.h"
+#include "data/phantom/phantom.h"
 #include "tests/worker/toy_method.h"
 #include "worker/trainer.h"
 

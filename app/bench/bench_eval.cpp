@@ -1,0 +1,43 @@
+// lacuna bench eval: one case segmented under all subsets of modalities,
+// features encoded once.
+//
+// The case is a random volume of two windows; bench/peers/eval.py makes one
+// forward pass per subset and window instead.
+#include <ATen/Parallel.h>
+#include <torch/types.h>
+#include <torch/utils.h>
+
+#include "app/bench/bench.h"
+#include "evaluation/sliding_window.h"
+#include "evaluation/subset_evaluation.h"
+#include "methods/registry.h"
+
+namespace lacuna::app {
+
+Json run_eval(const BenchOptions& options) {
+  at::set_num_threads(bench_threads(options));
+  const data::ModalitySet modalities{{"FLAIR", "T1", "T1c", "T2"}};
+  const auto subsets = modalities.subsets();
+  const auto [depth, height, width] = options.patch;
+  Json entries = Json::array();
+  for (const std::string& name : options.methods) {
+    const auto method =
+        methods::make_method(name, modalities, options.width, Json::object(), options.patch);
+    torch::manual_seed(1);
+    method->initialise();
+    const at::Tensor image = torch::randn({1, modalities.size(), depth + depth / 2, height, width});
+    const Timing timing = measure(options, [&] {
+      method->invalidate_evaluation_cache();
+      evaluation::segment_subsets(*method, image, subsets, options.patch);
+    });
+    Json made = entry(name, timing);
+    made["subsets"] = subsets.size();
+    made["windows"] =
+        evaluation::window_starts(image.size(2), depth, method->inference().overlap).size();
+    made["peak_bytes"] = peak_resident_bytes();
+    entries.push_back(made);
+  }
+  return entries;
+}
+
+}  // namespace lacuna::app

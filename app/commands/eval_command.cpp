@@ -1,0 +1,197 @@
+// lacuna eval: Dice and HD95 of a trained run over modality subsets.
+#include <algorithm>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <fmt/core.h>
+
+#include "app/shared/command.h"
+#include "base/files/file_system.h"
+#include "base/process/build_info.h"
+#include "base/text/json.h"
+#include "base/text/log.h"
+#include "base/text/progress.h"
+#include "evaluation/comparison.h"
+#include "evaluation/overlay.h"
+#include "evaluation/subset_evaluation.h"
+#include "evaluation/summary.h"
+#include "evaluation/tables.h"
+#include "monitoring/report/evaluation_record.h"
+#include "worker/run/run_directory.h"
+#include "worker/setup/device_setup.h"
+
+namespace lacuna::app {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct EvalArguments {
+  fs::path run, data, out, against;
+  std::string split, part = "validation", hd95 = "directed";
+  std::vector<std::string> subsets;
+  double one_empty_mm = evaluation::kOneEmptyMaskHd95Mm, dice_smooth = 0;
+  bool without_hd95 = false, json = false, quiet = false;
+};
+
+data::Cohort open_data(const EvalArguments& arguments, const worker::LoadedModel& model) {
+  const fs::path directory = arguments.data.empty() ? model.config.cache : arguments.data;
+  if (directory.empty()) {
+    throw_error<ConfigError>("{}: was not trained on a cache. Name one with --data.",
+                             arguments.run.string());
+  }
+  data::Cohort cohort = data::open_cohort(directory);
+  if (cohort.modalities.names() != model.modalities.names()) {
+    throw_error<ConfigError>("{}: its modalities are not those that {} was trained on",
+                             directory.string(), arguments.run.string());
+  }
+  return cohort;
+}
+
+std::vector<data::SubsetMask> read_subsets(const EvalArguments& arguments,
+                                           const data::ModalitySet& modalities) {
+  std::vector<data::SubsetMask> subsets;
+  for (const std::string& text : arguments.subsets) {
+    if (text == "all" && arguments.subsets.size() == 1) return modalities.subsets();
+    subsets.push_back(modalities.parse(text));
+  }
+  return subsets.empty() ? modalities.subsets() : subsets;
+}
+
+// eval/<split>-<part> of the run, unless told otherwise.
+fs::path output_directory(const EvalArguments& arguments, const worker::LoadedModel& model,
+                          const std::string& name) {
+  if (!arguments.out.empty()) return arguments.out;
+  // checkpoint = <run>/checkpoints/step-N
+  return model.checkpoint.parent_path().parent_path() / "eval" / name;
+}
+
+// The cases of the part that have a label.
+std::vector<int> scored_cases(const data::Cohort& cohort, const std::string& split,
+                              const std::string& part) {
+  std::vector<int> cases;
+  int unlabelled = 0;
+  for (const int index : cohort.part(split, part)) {
+    if (cohort.cases[static_cast<std::size_t>(index)].has_label) {
+      cases.push_back(index);
+    } else {
+      ++unlabelled;
+    }
+  }
+  if (unlabelled > 0) log::warn("{} cases without a label are left out", unlabelled);
+  if (cases.empty()) {
+    throw_error<ConfigError>("{}: part {} of split {} has no labelled cases. Use: lacuna predict",
+                             cohort.directory.string(), part, split);
+  }
+  return cases;
+}
+
+// Paired tests against the evaluation in `directory`, by subset.
+std::string compare_with(const fs::path& directory,
+                         const std::vector<evaluation::CaseScore>& scores,
+                         const data::Cohort& cohort) {
+  auto other = monitoring::read_evaluation(directory);
+  for (auto& score : other.scores) {  // a partial evaluation may number its modalities otherwise
+    score.subset = cohort.modalities.parse(other.modalities.format(score.subset));
+  }
+  return evaluation::comparison_csv(evaluation::compare(scores, other.scores, cohort.modalities),
+                                    cohort.modalities);
+}
+
+void run(const EvalArguments& arguments) {
+  const worker::LoadedModel model = worker::load_model(arguments.run);
+  worker::place(*model.method, worker::set_up_device(model.config));
+  const data::Cohort cohort = open_data(arguments, model);
+  const std::string split = arguments.split.empty() ? model.config.split : arguments.split;
+  evaluation::EvaluationOptions options;
+  options.cases = scored_cases(cohort, split, arguments.part);
+  options.subsets = read_subsets(arguments, cohort.modalities);
+  options.score.hd95 = evaluation::parse_hd95(arguments.hd95);
+  options.score.one_empty_mm = arguments.one_empty_mm;
+  options.score.dice_smooth = arguments.dice_smooth;
+  options.score.threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  options.hd95 = !arguments.without_hd95;
+  options.patch = model.config.patch;
+  Progress progress("eval", "cases", static_cast<std::int64_t>(options.cases.size()),
+                    progress_style(arguments.quiet));
+  options.progress = [&](int done, int) {
+    progress.update(done);
+    return true;
+  };
+  evaluation::OverlayWriter overlays(cohort);
+  options.keep = [&](int index, data::SubsetMask subset, const std::vector<std::uint8_t>& mask) {
+    overlays.keep(index, subset, mask);
+  };
+  const auto scores = evaluation::evaluate(*model.method, cohort, options);
+  progress.finish();
+
+  const auto summary =
+      evaluation::summarise(scores, cohort.modalities, cohort.regions, options.hd95);
+  const fs::path out = output_directory(arguments, model, split + "-" + arguments.part);
+  const Json about = {{"method", model.config.method},
+                      {"run", model.config.hash},
+                      {"checkpoint", model.checkpoint.filename().string()},
+                      {"step", model.step},
+                      {"split", split},
+                      {"part", arguments.part},
+                      {"cohort", cohort.fingerprint},
+                      {"profile", cohort.profile},
+                      {"version", build_info().version},
+                      {"commit", build_info().commit}};
+  posix_file_system().make_directories(out);
+  if (!arguments.against.empty()) {
+    write_durably(posix_file_system(), out / "comparison.csv",
+                  compare_with(arguments.against, scores, cohort));
+  }
+  overlays.write(posix_file_system(), out / "overlays", scores);
+  evaluation::write_tables(posix_file_system(), out, scores, cohort.modalities, summary,
+                           options.score, about);
+  if (arguments.json) {
+    fmt::print("{}\n",
+               evaluation::summary_json(summary, cohort.modalities, options.score, about).dump(2));
+  } else if (!arguments.quiet) {
+    fmt::print("{}\n{} cases of {}, part {}; step {}; HD95 {}; {}\nwritten to {}\n",
+               evaluation::markdown_table(summary, cohort.modalities), summary.cases, split,
+               arguments.part, model.step, arguments.hd95,
+               evaluation::describe_empty_rule(options.score), out.string());
+  }
+}
+
+}  // namespace
+
+void add_eval(CLI::App& program, ExitCode&) {
+  auto* command = program.add_subcommand("eval", "Dice and HD95 over all modality subsets");
+  auto arguments = std::make_shared<EvalArguments>();
+  command->add_option("run", arguments->run, "Run directory (best checkpoint) or a checkpoint")
+      ->required();
+  command->add_option("--data", arguments->data, "Cache to evaluate on (default: the run's)");
+  command->add_option("--split", arguments->split, "Split of the cohort (default: the run's)");
+  command->add_option("--part", arguments->part, "Part of the split: validation, test, ...")
+      ->capture_default_str();
+  command->add_option("--subsets", arguments->subsets, "all, or a list: FLAIR+T1c,T2")
+      ->delimiter(',');
+  command->add_option("--hd95", arguments->hd95, "directed (MONAI) or pooled (medpy)")
+      ->capture_default_str();
+  command
+      ->add_option("--one-empty-mm", arguments->one_empty_mm,
+                   "HD95 when exactly one of truth and prediction is empty; some papers take 0")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command
+      ->add_option("--dice-smooth", arguments->dice_smooth,
+                   "Added to numerator and denominator of Dice; some papers take 1")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command->add_option("--against", arguments->against,
+                      "Directory of another evaluation: paired tests into comparison.csv");
+  command->add_flag("--no-hd95", arguments->without_hd95, "Dice only");
+  command->add_option("--out", arguments->out, "Directory of the tables (default: in the run)");
+  command->add_flag("--json", arguments->json, "Print the summary as JSON");
+  command->add_flag("--quiet", arguments->quiet, "Print errors only");
+  command->footer("Example: lacuna eval runs/mckd --subsets all --hd95 directed");
+  command->callback([arguments] { run(*arguments); });
+}
+
+}  // namespace lacuna::app

@@ -1,0 +1,200 @@
+// lacuna forward: one forward pass (and, with a label, one backward pass), to compare with another
+// implementation from outside.
+#include <charconv>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <fmt/core.h>
+#include <torch/utils.h>
+
+#include "app/shared/command.h"
+#include "base/files/tensor_file.h"
+#include "base/text/json.h"
+#include "base/text/options.h"
+#include "methods/exchange/comparison.h"
+#include "methods/exchange/fill.h"
+#include "methods/exchange/tensor_exchange.h"
+#include "methods/registry.h"
+
+namespace lacuna::app {
+namespace {
+
+struct ForwardArguments {
+  std::string method, weights, input, available = "all", label, phase, out;
+  std::vector<std::string> settings;
+  std::vector<std::int64_t> size;
+  std::int64_t samples = 1, epoch = 0;
+  double width = 1;
+  bool wide = false;
+};
+
+// The seed of "fill:SEED", or nullopt for a file name.
+std::optional<std::uint64_t> fill_seed(const std::string& source) {
+  if (!source.starts_with("fill:")) return std::nullopt;
+  std::uint64_t seed = 0;
+  const char* begin = source.data() + 5;
+  const char* end = source.data() + source.size();
+  const auto [stop, error] = std::from_chars(begin, end, seed);
+  if (error != std::errc() || stop != end) {
+    throw_error<ConfigError>("{}: expected fill:SEED with a whole number, for example fill:1",
+                             source);
+  }
+  return seed;
+}
+
+// The size of the input where the arguments give it: some networks are made for one.
+std::optional<data::Extent> input_extent(const ForwardArguments& arguments) {
+  if (!arguments.size.empty()) {
+    return data::Extent{arguments.size[0], arguments.size[1], arguments.size[2]};
+  }
+  if (fill_seed(arguments.input)) return std::nullopt;
+  const TensorFile file(arguments.input);
+  const TensorView* input = file.find("input");
+  if (input == nullptr || input->shape.size() != 5) return std::nullopt;  // refused further on
+  return data::Extent{input->shape[2], input->shape[3], input->shape[4]};
+}
+
+at::Tensor read_input(const ForwardArguments& arguments, const methods::Method& method,
+                      int modalities) {
+  const auto seed = fill_seed(arguments.input);
+  if (!seed) return methods::read_tensor(TensorFile(arguments.input), arguments.input, "input");
+  std::vector<std::int64_t> shape{arguments.samples, modalities};
+  if (arguments.size.empty()) {
+    for (const std::int64_t extent : method.recipe().patch) shape.push_back(extent);
+  } else {
+    shape.insert(shape.end(), arguments.size.begin(), arguments.size.end());
+  }
+  return methods::fill("input", shape, *seed);
+}
+
+// Labels of the comparison are classes 0 background, 1 necrosis, 2 oedema, 3 enhancing tumour.
+at::Tensor read_label(const std::string& source, const at::Tensor& input) {
+  const auto seed = fill_seed(source);
+  const std::vector<std::int64_t> shape{input.size(0), input.size(2), input.size(3), input.size(4)};
+  if (seed) return methods::fill_label(shape, *seed);
+  const at::Tensor label = methods::read_tensor(TensorFile(source), source, "label").to(at::kByte);
+  if (label.sizes() != at::IntArrayRef(shape)) {
+    throw_error<ConfigError>("{}: the label's shape does not fit the input's N x D x H x W",
+                             source);
+  }
+  if (const int highest = label.max().item<int>(); highest > 3) {
+    throw_error<ConfigError>(
+        "{}: the label holds {}, allowed are classes 0 to 3. Write the enhancing tumour (4 in "
+        "files "
+        "up to BraTS 2021) as 3.",
+        source, highest);
+  }
+  return label;
+}
+
+void check_input(const at::Tensor& input, int modalities) {
+  if (input.dim() != 5 || input.size(1) != modalities) {
+    throw_error<ConfigError>("the input needs 5 dimensions, N x {} x D x H x W", modalities);
+  }
+}
+
+// The phases to run: the one asked for, or every phase of the last stage that takes training cases.
+std::vector<std::string> phases_of(const methods::Method& method, const std::string& wanted) {
+  if (!wanted.empty()) return {wanted};
+  std::vector<std::string> names;
+  const std::vector<methods::Stage> stages = method.stages(1000);
+  for (const methods::Phase& phase : stages.back().phases) {
+    if (!phase.on_meta_set) names.push_back(phase.name);
+  }
+  return names;
+}
+
+void run(const ForwardArguments& arguments) {
+  const data::ModalitySet modalities({"FLAIR", "T1", "T1c", "T2"});
+  Json options = Json::object();
+  for (const std::string& setting : arguments.settings) set_path(options, setting);
+  const auto method = methods::make_method(arguments.method, modalities, arguments.width, options,
+                                           input_extent(arguments));
+  if (const auto seed = fill_seed(arguments.weights)) {
+    methods::fill_weights(*method, *seed);
+  } else {
+    methods::import_weights(*method, arguments.weights);
+  }
+  const data::SubsetMask subset = modalities.parse(arguments.available);
+  const at::ScalarType type = arguments.wide ? at::kDouble : at::kFloat;
+  method->module().to(type);
+  at::Tensor input = read_input(arguments, *method, modalities.size());
+  check_input(input, modalities.size());
+  input = input.to(type);
+
+  if (arguments.label.empty()) {
+    const torch::NoGradGuard no_grad;
+    method->module().eval();
+    methods::write_tensors(arguments.out, {{"output", method->forward(input, subset)}});
+    return;
+  }
+  methods::Batch batch;
+  batch.image = input;
+  batch.label = read_label(arguments.label, input);
+  const auto samples = static_cast<std::size_t>(input.size(0));
+  batch.subsets.assign(static_cast<std::size_t>(method->recipe().draws),
+                       std::vector<data::SubsetMask>(samples, subset));
+  batch.origin.resize(samples);
+  methods::Progress progress;
+  progress.steps = 1000;
+  progress.stage_step = arguments.epoch;
+  method->module().train();
+  Json report = Json::array();
+  std::vector<std::pair<std::string, at::Tensor>> outputs;
+  for (const std::string& phase : phases_of(*method, arguments.phase)) {
+    const methods::Comparison result = methods::compare_phase(*method, phase, batch, progress);
+    Json losses = Json::object(), gradients = Json::object();
+    for (const auto& [name, value] : result.losses) losses[name] = value;
+    for (const auto& [name, norm] : result.gradients) {
+      gradients[name] = norm ? Json(*norm) : Json(nullptr);
+    }
+    report.push_back({{"phase", phase}, {"losses", losses}, {"gradients", gradients}});
+    if (outputs.empty() && result.output.defined()) outputs.emplace_back("output", result.output);
+  }
+  methods::write_tensors(arguments.out, outputs);
+  // One phase is one object; several come one after the other.
+  fmt::print("{}\n", (report.size() == 1 ? report.front() : report).dump(2));
+}
+
+}  // namespace
+
+void add_forward(CLI::App& program, ExitCode&) {
+  auto* command =
+      program.add_subcommand("forward", "One forward pass, for comparison from outside");
+  auto arguments = std::make_shared<ForwardArguments>();
+  command->add_option("--method", arguments->method, "Method: lacuna methods")->required();
+  command->add_option("--set", arguments->settings, "An option of the method: official=true")
+      ->allow_extra_args(false);
+  command
+      ->add_option("--weights", arguments->weights,
+                   "safetensors with the published names, or fill:SEED")
+      ->required();
+  command
+      ->add_option("--input", arguments->input,
+                   "safetensors with tensor input (N, modalities, D, H, W), or fill:SEED")
+      ->required();
+  command->add_option("--size", arguments->size, "D,H,W of a filled input (default: the patch)")
+      ->delimiter(',')
+      ->expected(3);
+  command->add_option("--samples", arguments->samples, "N of a filled input")
+      ->check(CLI::Range(1, 64));
+  command->add_option("--available", arguments->available, "Modalities: FLAIR+T1c, or all")
+      ->capture_default_str();
+  command->add_option("--label", arguments->label,
+                      "safetensors with tensor label (N, D, H, W), or fill:SEED: prints losses and "
+                      "gradient norms as JSON");
+  command->add_option("--phase", arguments->phase,
+                      "Phase whose loss is computed (default: all but meta phases)");
+  command->add_option("--epoch", arguments->epoch, "Epoch, for ramps")->capture_default_str();
+  command->add_option("--width", arguments->width, "Factor on channels")->capture_default_str();
+  command->add_flag("--double", arguments->wide, "Compute in float64");
+  command->add_option("--out", arguments->out, "safetensors to write: tensor output")->required();
+  command->footer(
+      "Example: lacuna forward --method mckd --weights fill:1 --input fill:1 --size 80,32,64 "
+      "--available T1c+T2 --label fill:1 --double --out y.safetensors");
+  command->callback([arguments] { run(*arguments); });
+}
+
+}  // namespace lacuna::app

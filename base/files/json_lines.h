@@ -1,0 +1,39 @@
+// A file of one JSON object per line that is only appended to: metrics.jsonl, events.jsonl.
+//
+// Thread-safe. A failed write (full disk) is warned about once and never stops training.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <mutex>
+#include <optional>
+
+#include "base/text/json.h"
+
+namespace lacuna {
+
+class JsonLines {
+ public:
+  // last_step: lines past it, and torn lines, are dropped first (a resumed run writes them again).
+  JsonLines(std::filesystem::path path, std::optional<std::int64_t> last_step = std::nullopt);
+  ~JsonLines();
+  JsonLines(const JsonLines&) = delete;
+  JsonLines& operator=(const JsonLines&) = delete;
+
+  // Both say whether it was done, for callers that rely on it. A line that another process left
+  // unfinished stays a line of its own.
+  bool append(const Json& line);
+  bool sync();  // fsync: what a checkpoint relies on is on disk with it
+
+ private:
+  std::filesystem::path path_;
+  std::mutex mutex_;
+  int file_ = -1;
+  bool torn_ = false, warned_ = false;
+};
+
+// Opens, appends one line, closes; it is on disk when this returns. Throws DataError when it is
+// not: a full disk, or a quota.
+void append_durably(const std::filesystem::path& path, const Json& line);
+
+}  // namespace lacuna

@@ -1,9 +1,0 @@
-#include "base/thread_name.h"
-
-#include <pthread.h>
-
-namespace lacuna {
-
-void name_thread(const char* name) { ::pthread_setname_np(::pthread_self(), name); }
-
-}  // namespace lacuna

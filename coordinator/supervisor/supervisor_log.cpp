@@ -1,0 +1,49 @@
+#include "coordinator/supervisor/supervisor_log.h"
+
+#include <cerrno>
+#include <cstring>
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "base/error.h"
+
+namespace lacuna::coordinator {
+namespace {
+
+int locked(const Path& directory) {
+  posix_file_system().make_directories(directory);
+  const Path path = directory / "supervisor.jsonl";
+  const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  if (file < 0) {
+    throw_error<DataError>("{}: cannot be opened: {}. Check the directory and its permissions.",
+                           path.string(), std::strerror(errno));
+  }
+  if (::flock(file, LOCK_EX | LOCK_NB) == 0) return file;
+  const int code = errno;
+  ::close(file);
+  if (code != EWOULDBLOCK) {
+    throw_error<DataError>("{}: cannot be locked: {}. Use a file system with locks (flock).",
+                           path.string(), std::strerror(code));
+  }
+  throw_error<DataError>(
+      "{}: another `lacuna train` with several ranks works in this directory. Wait for it, stop "
+      "it, or choose another --out.",
+      directory.string());
+}
+
+}  // namespace
+
+SupervisorLog::SupervisorLog(const Path& run_directory, const Clock& clock)
+    : clock_(clock), lock_(locked(run_directory)), lines_(run_directory / "supervisor.jsonl") {}
+
+SupervisorLog::~SupervisorLog() { ::close(lock_); }
+
+void SupervisorLog::event(const std::string& kind, Json detail) {
+  detail["time"] = utc_text(clock_.unix_seconds());
+  detail["event"] = kind;
+  lines_.append(detail);
+}
+
+}  // namespace lacuna::coordinator

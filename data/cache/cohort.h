@@ -1,0 +1,76 @@
+// A cohort: the cases of one cache directory, as its cohort.json describes them.
+//
+// File format: docs/file-formats.md. Immutable after open(); thread-safe.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/files/file_system.h"
+#include "data/types/extent.h"
+#include "data/types/modality.h"
+#include "data/types/tissue.h"
+
+namespace lacuna::data {
+
+// What the normalisations need to know of one modality, over its whole volume.
+struct IntensityStatistics {
+  double minimum = 0, maximum = 0;
+  double background = 0;           // value of voxel (0,0,0)
+  double mean = 0, deviation = 1;  // over voxels != background, population
+  double cap = 0;                  // highest histogram bin with >= 50 voxels (ShaSpec, section 6)
+  double capped_mean = 0, capped_deviation = 1;  // the same after clipping at `cap`
+  double percentile_1 = 0, percentile_99 = 0;    // of the voxels > 0
+};
+
+struct CaseInfo {
+  std::string id;
+  std::string institution;   // "" if unknown
+  std::string grade;         // "HGG", "LGG" or ""
+  std::string file;          // relative to the cache: "cases/<id>.h5"
+  SubsetMask available = 0;  // modalities that the case really has
+  Extent full_extent{};      // of the volume on disk
+  Extent box_offset{};       // corner of the brain box inside it
+  Extent box_extent{};
+  std::array<double, 3> spacing_mm{};             // D, H, W
+  std::array<std::array<double, 4>, 4> affine{};  // NIfTI voxel (i,j,k) -> world mm
+  bool has_label = false;
+  std::uint64_t bytes = 0;  // of the file
+  std::string checksum;     // of the file's header, which holds the checksums of its data sets
+};
+
+// A case that ingest did not take, and why.
+struct RefusedCase {
+  std::string id, reason;
+};
+
+// Split name ("fold0", "all", ...) -> part ("train", "validation", "test", "meta") -> case ids.
+using Splits = std::map<std::string, std::map<std::string, std::vector<std::string>>>;
+
+struct Cohort {
+  std::filesystem::path directory;
+  std::string profile;
+  ModalitySet modalities{{"FLAIR", "T1", "T1c", "T2"}};
+  std::vector<Region> regions;
+  std::vector<CaseInfo> cases;  // sorted by id
+  Splits splits;
+  std::string fingerprint;  // XXH3 over cases, statistics and source checksums
+  std::vector<RefusedCase> refused;
+
+  // Indices into `cases`. Throws ConfigError naming known splits, parts, or the unknown case.
+  std::vector<int> part(const std::string& split, const std::string& part) const;
+};
+
+// Throws DataError: no cohort.json, another format version, damaged, or a split naming a case that
+// is not there.
+Cohort open_cohort(const std::filesystem::path& directory);
+
+// Computes the fingerprint and writes cohort.json durably into cohort.directory; does nothing when
+// the file already says the same. Returns whether it wrote.
+bool write_cohort(FileSystem& files, Cohort& cohort);
+
+}  // namespace lacuna::data

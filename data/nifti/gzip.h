@@ -1,0 +1,29 @@
+// gzip by whole buffers with libdeflate, which inflates two to three times faster than zlib.
+// Pure functions, thread-safe.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "base/files/file_system.h"
+
+namespace lacuna::data {
+
+// Bytes that were never zeroed: a volume is written once, by what fills it.
+struct Buffer {
+  std::unique_ptr<std::byte[]> data;
+  std::size_t size = 0;
+
+  std::span<const std::byte> bytes() const { return {data.get(), size}; }
+};
+
+// Inflates every member of a gzip file, one behind the other. `name` opens the messages. Throws
+// DataError when it is not gzip, damaged, cut off, or followed by other bytes (zeros may follow).
+Buffer gunzip(std::span<const std::byte> file, const Path& name);
+
+// One member. The same input and level give the same bytes. Levels as gzip: 1 fast, 6 usual.
+std::vector<std::byte> gzip(std::span<const std::byte> bytes, int level);
+
+}  // namespace lacuna::data

@@ -1,0 +1,70 @@
+#include "data/sampling/normalise.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <limits>
+
+#include "data/cache/voxel_convert.h"
+
+namespace lacuna::data {
+namespace {
+
+IntensityMap make_map(double low, double high, double shift, double scale, double background) {
+  const double factor = scale > 0 ? 1 / scale : 0;
+  return {static_cast<float>(low), static_cast<float>(high), static_cast<float>(shift),
+          static_cast<float>(factor), static_cast<float>(background)};
+}
+
+inline float normalised(const IntensityMap& map, float raw) {
+  const float above = raw < map.low ? map.low : raw;
+  const float clamped = above > map.high ? map.high : above;
+  const float value = (clamped - map.shift) * map.factor;
+  return raw == map.background ? 0.0f : value;
+}
+
+}  // namespace
+
+IntensityMap intensity_map(Normalisation normalisation, const IntensityStatistics& statistics) {
+  constexpr double kNoLimit = std::numeric_limits<float>::max();
+  const IntensityStatistics& s = statistics;
+  switch (normalisation) {
+    case Normalisation::kCappedZScore:
+      return make_map(-kNoLimit, s.cap, s.capped_mean, s.capped_deviation, s.background);
+    case Normalisation::kZScore:
+      return make_map(-kNoLimit, kNoLimit, s.mean, s.deviation, s.background);
+    case Normalisation::kMinMax:
+      return make_map(-kNoLimit, kNoLimit, s.minimum, s.maximum - s.minimum, s.background);
+    case Normalisation::kPercentile:
+      return make_map(s.percentile_1, s.percentile_99, s.percentile_1,
+                      s.percentile_99 - s.percentile_1, s.background);
+  }
+  return {};
+}
+
+void normalise_row(const IntensityMap& map, const StoredRow& row, float* __restrict out,
+                   bool reversed) {
+  const IntensityMap local = map;  // lets the compiler see that `out` does not change it
+  const auto count = static_cast<std::size_t>(row.count);
+  if (row.halves != nullptr) {
+    // In pieces that stay in the first-level cache between the two conversions.
+    constexpr std::size_t kPiece = 256;
+    float raw[kPiece];
+    for (std::size_t begin = 0; begin < count; begin += kPiece) {
+      const std::size_t size = std::min(kPiece, count - begin);
+      widen_half(row.halves + begin, row.scale, row.offset, raw, size);
+      float* to = reversed ? out + count - begin - size : out + begin;
+      for (std::size_t i = 0; i < size; ++i) {
+        to[reversed ? size - 1 - i : i] = normalised(local, raw[i]);
+      }
+    }
+    return;
+  }
+  const std::int16_t* __restrict in = row.integers;
+  if (reversed) {
+    for (std::size_t i = 0; i < count; ++i) out[count - 1 - i] = normalised(local, in[i]);
+  } else {
+    for (std::size_t i = 0; i < count; ++i) out[i] = normalised(local, in[i]);
+  }
+}
+
+}  // namespace lacuna::data

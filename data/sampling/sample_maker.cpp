@@ -1,0 +1,164 @@
+#include "data/sampling/sample_maker.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <optional>
+
+#include "base/random.h"
+#include "data/cache/case_layout.h"
+
+namespace lacuna::data {
+namespace {
+
+std::int64_t mirrored(bool mirror, std::int64_t i, std::int64_t n) {
+  return mirror ? n - 1 - i : i;
+}
+
+// Slices to read at once from slice `d` of the crop: one, which stays in the second-level cache, or
+// up to the next border between chunks, so that each chunk of a compressed file is decoded once.
+std::int64_t slab_depth(const CaseFile& file, const Crop& crop, std::int64_t d) {
+  if (file.header().codec == "none") return 1;
+  const std::int64_t place = crop.corner[0] + d - file.info().box_offset[0];
+  const std::int64_t into_chunk = (place % kChunkEdge + kChunkEdge) % kChunkEdge;
+  return std::min(kChunkEdge - into_chunk, crop.extent[0] - d);
+}
+
+void copy_row(const std::uint8_t* in, std::uint8_t* out, std::int64_t count, bool reversed) {
+  if (reversed) {
+    std::reverse_copy(in, in + count, out);
+  } else {
+    std::copy(in, in + count, out);
+  }
+}
+
+}  // namespace
+
+SampleMaker::SampleMaker(const DataRecipe& recipe, int modalities)
+    : recipe_(recipe), modalities_(modalities) {}
+
+Crop SampleMaker::make(const CaseFile& file, std::uint64_t seed, std::uint64_t index, float* image,
+                       std::uint8_t* label) {
+  const CaseInfo& info = file.info();
+  Stream crop_stream(seed, Purpose::kCrop, index);
+  const Crop crop = draw_crop(recipe_.crop, recipe_.patch,
+                              {info.full_extent, info.box_offset, info.box_extent,
+                               [&](int region) { return file.foreground(region); }},
+                              crop_stream);
+  const AugmentationDraw drawn = draw_augmentation(recipe_.augmentation, modalities_, seed, index);
+  const bool spatial = drawn.spatial.changes();
+  if (!spatial && crop.extent == recipe_.patch) {
+    read_mirrored(file, crop, drawn.mirror, image, label);
+  } else {
+    read_source(file, crop, drawn.mirror);
+    std::optional<ElasticField> field;
+    if (drawn.spatial.elastic_alpha != 0) {
+      field = elastic_field(drawn, recipe_.patch, seed, index);
+    }
+    // The published pipeline scales a crop with linear images and nearest labels; cubic and
+    // indicator interpolation belong to the spatial transforms.
+    const bool cubic = recipe_.augmentation.cubic && spatial;
+    if (cubic) source_.prefilter();
+    resample(source_,
+             spatial_map(drawn.spatial, recipe_.patch, crop.extent, field ? &*field : nullptr),
+             {.cubic = cubic, .nearest_label = !spatial}, recipe_.patch, image, label);
+  }
+  apply_intensity(drawn, info.available, recipe_.patch, seed, index, image, scratch_);
+  return crop;
+}
+
+// Straight from the file to the batch.
+void SampleMaker::read_mirrored(const CaseFile& file, const Crop& crop,
+                                const std::array<bool, 3>& mirror, float* image,
+                                std::uint8_t* label) {
+  const auto [depth, height, width] = crop.extent;
+  const std::int64_t plane = height * width;
+  const auto target = [&](std::int64_t d, std::int64_t h) {
+    return mirrored(mirror[0], d, depth) * plane + mirrored(mirror[1], h, height) * width;
+  };
+  for (int m = 0; m < modalities_; ++m) {
+    float* channel = image + m * depth * plane;
+    for (std::int64_t begin = 0, count = 0; begin < depth; begin += count) {
+      count = slab_depth(file, crop, begin);
+      read_image(file, m, crop, begin, count, mirror[2],
+                 [&](std::int64_t d, std::int64_t h) { return channel + target(d, h); });
+    }
+  }
+  for_each_label_row(file, crop, [&](std::int64_t d, std::int64_t h, const std::uint8_t* row) {
+    copy_row(row, label + target(d, h), width, mirror[2]);
+  });
+}
+
+// Through slabs of normalised voxels, of which four channels at a time are laid side by side.
+void SampleMaker::read_source(const CaseFile& file, const Crop& crop,
+                              const std::array<bool, 3>& mirror) {
+  constexpr int kLanes = ResampleSource::kLanes;
+  const auto [depth, height, width] = crop.extent;
+  source_.reset(crop.extent, modalities_);
+  for (int first = 0; first < modalities_; first += kLanes) {
+    for (std::int64_t begin = 0, count = 0; begin < depth; begin += count) {
+      count = slab_depth(file, crop, begin);
+      const std::int64_t slab = count * height * width;
+      slab_.assign(static_cast<std::size_t>(slab * kLanes), 0.0f);
+      const auto place = [&](int lane, std::int64_t d, std::int64_t h) {
+        return slab_.data() + lane * slab + ((d - begin) * height + h) * width;
+      };
+      for (int lane = 0; lane < kLanes && first + lane < modalities_; ++lane) {
+        read_image(file, first + lane, crop, begin, count, mirror[2],
+                   [&](std::int64_t d, std::int64_t h) { return place(lane, d, h); });
+      }
+      for (std::int64_t d = begin; d < begin + count; ++d) {
+        for (std::int64_t h = 0; h < height; ++h) {
+          source_.set_rows(first, mirrored(mirror[0], d, depth), mirrored(mirror[1], h, height),
+                           {place(0, d, h), place(1, d, h), place(2, d, h), place(3, d, h)});
+        }
+      }
+    }
+  }
+  label_row_.resize(static_cast<std::size_t>(width));
+  for_each_label_row(file, crop, [&](std::int64_t d, std::int64_t h, const std::uint8_t* row) {
+    copy_row(row, label_row_.data(), width, mirror[2]);
+    source_.set_label_row(mirrored(mirror[0], d, depth), mirrored(mirror[1], h, height),
+                          label_row_.data());
+  });
+}
+
+template <typename RowAt>
+void SampleMaker::read_image(const CaseFile& file, int modality, const Crop& crop,
+                             std::int64_t begin, std::int64_t count, bool reversed,
+                             const RowAt& row_at) {
+  const auto [depth, height, width] = crop.extent;
+  const CaseInfo& info = file.info();
+  bool all_stored = contains(info.available, modality);
+  for (std::size_t axis = 0; axis < 3; ++axis) {
+    const std::int64_t place = crop.corner[axis] - info.box_offset[axis];
+    all_stored = all_stored && place >= 0 && place + crop.extent[axis] <= info.box_extent[axis];
+  }
+  if (!all_stored) {  // background is 0 in every normalisation
+    for (std::int64_t d = begin; d < begin + count; ++d) {
+      for (std::int64_t h = 0; h < height; ++h) std::fill_n(row_at(d, h), width, 0.0f);
+    }
+  }
+  const IntensityMap map = intensity_map(recipe_.normalisation, file.statistics(modality));
+  file.for_each_stored_row(
+      modality, {crop.corner[0] + begin, crop.corner[1], crop.corner[2]}, {count, height, width},
+      [&, w_extent = width](const StoredRow& row) {
+        const std::int64_t w = reversed ? w_extent - row.place[2] - row.count : row.place[2];
+        normalise_row(map, row, row_at(begin + row.place[0], row.place[1]) + w, reversed);
+      });
+}
+
+template <typename Use>
+void SampleMaker::for_each_label_row(const CaseFile& file, const Crop& crop, const Use& use) {
+  const auto [depth, height, width] = crop.extent;
+  for (std::int64_t begin = 0, count = 0; begin < depth; begin += count) {
+    count = slab_depth(file, crop, begin);
+    label_slab_.resize(static_cast<std::size_t>(count * height * width));
+    file.read_label({crop.corner[0] + begin, crop.corner[1], crop.corner[2]},
+                    {count, height, width}, label_slab_.data());
+    for (std::int64_t row = 0; row < count * height; ++row) {
+      use(begin + row / height, row % height, label_slab_.data() + row * width);
+    }
+  }
+}
+
+}  // namespace lacuna::data

@@ -1,0 +1,26 @@
+// The figures of a run as prometheus-cpp takes them: one family per metric, in the order of
+// base/metrics/metric_names.h, every series with the label `run` and, where ranks have their own,
+// `rank`.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include <prometheus/metric_family.h>
+
+#include "coordinator/watch/coordinator.h"
+
+namespace lacuna::monitoring {
+
+std::vector<prometheus::MetricFamily> to_families(
+    const std::string& run, const std::vector<coordinator::RankSamples>& ranks);
+
+// Name of the run in labels: that of its directory, and six hex digits that tell runs of equal
+// names apart. Holds nothing else of the path.
+std::string run_label(const std::filesystem::path& run_directory);
+
+// Name of the sweep: of the directory that holds `runs/` with this run in it and a plan.json; "".
+std::string sweep_label(const std::filesystem::path& run_directory);
+
+}  // namespace lacuna::monitoring

@@ -1,0 +1,169 @@
+// The first thing a reader sees: which method is the most robust, in words with numbers, and the
+// table of all runs.
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <string>
+
+#include <fmt/format.h>
+
+#include "monitoring/report/html.h"
+#include "monitoring/report/report_view.h"
+
+namespace lacuna::monitoring {
+namespace {
+
+// Scores of a method, averaged over its runs (seeds, folds).
+struct MethodScore {
+  std::string name;
+  std::size_t best_run = 0;
+  int runs = 0;
+  double all_subsets = 0, one = 0, full = 0;  // mean Dice
+};
+
+std::vector<MethodScore> score_methods(const ReportView& view) {
+  std::vector<MethodScore> methods;
+  for (const std::size_t run : view.ranking()) {
+    const EvaluationRecord& evaluation = view.evaluation(run);
+    const std::string& name = view.runs()[run].method;
+    auto found = std::find_if(methods.begin(), methods.end(),
+                              [&](const MethodScore& each) { return each.name == name; });
+    if (found == methods.end()) {
+      methods.push_back({name, run});
+      found = methods.end() - 1;
+    }
+    ++found->runs;
+    found->all_subsets += evaluation.mean(Metric::kDice);
+    found->one += evaluation.mean_of_size(Metric::kDice, 1);
+    found->full += evaluation.mean_of_size(Metric::kDice, evaluation.modalities.size());
+  }
+  for (MethodScore& method : methods) {
+    method.all_subsets /= method.runs;
+    method.one /= method.runs;
+    method.full /= method.runs;
+  }
+  std::stable_sort(methods.begin(), methods.end(), [](const MethodScore& a, const MethodScore& b) {
+    return a.all_subsets > b.all_subsets;
+  });
+  return methods;
+}
+
+std::string name_of(const MethodScore& method) {
+  return method.name.empty() ? "the unnamed run" : escape_html(method.name);
+}
+
+std::string points(double difference) {
+  const std::string number = percent(std::abs(difference));
+  return number + (number == "1.0" ? " point" : " points");
+}
+
+std::string sentences(const ReportView& view, const std::vector<MethodScore>& methods) {
+  const EvaluationRecord& evaluation = view.evaluation(view.ranking()[0]);
+  const MethodScore& best = methods[0];
+  const std::size_t subsets = evaluation.modalities.subsets().size();
+  const int all = evaluation.modalities.size();
+  if (methods.size() == 1) {
+    return fmt::format(
+        "<p class=\"lead\"><b>{}</b> reaches a mean Dice of <b>{}&nbsp;%</b> over the {} modality "
+        "subsets.</p><p>With one modality it keeps {}&nbsp;%, with all {} it has {}&nbsp;%. Give "
+        "<code>lacuna report</code> a second run to compare with.</p>",
+        name_of(best), percent(best.all_subsets), subsets, percent(best.one), all,
+        percent(best.full));
+  }
+  const MethodScore& second = methods[1];
+  const double lead = best.all_subsets - second.all_subsets;
+  const std::string verdict =
+      percent(lead) == "0.0"
+          ? fmt::format(
+                "<b>{}</b> and <b>{}</b> are equally robust: mean Dice <b>{}&nbsp;%</b> "
+                "over the {} modality subsets.",
+                name_of(best), name_of(second), percent(best.all_subsets), subsets)
+          : fmt::format(
+                "<b>{}</b> is the most robust of {} methods: mean Dice <b>{}&nbsp;%</b> over "
+                "the {} modality subsets, {} ahead of {} ({}&nbsp;%).",
+                name_of(best), methods.size(), percent(best.all_subsets), subsets, points(lead),
+                name_of(second), percent(second.all_subsets));
+  return fmt::format(
+      "<p class=\"lead\">{}</p><p>With a single modality {} reaches {}&nbsp;% against {}&nbsp;% "
+      "({}); with all {} modalities {}&nbsp;% against {}&nbsp;% ({}).</p>",
+      verdict, name_of(best), percent(best.one), percent(second.one),
+      signed_percent(best.one - second.one), all, percent(best.full), percent(second.full),
+      signed_percent(best.full - second.full));
+}
+
+std::string caveat(const ReportView& view) {
+  const EvaluationRecord& evaluation = view.evaluation(view.ranking()[0]);
+  const int cases = evaluation.summary.cases;
+  std::string text = fmt::format(
+      "<p class=\"note\">Evaluation <code>{}</code>, {} case{}; each case, subset and region "
+      "counts "
+      "the same.",
+      escape_html(view.evaluation_name()), cases, cases == 1 ? "" : "s");
+  if (cases < 20) text += " With so few cases, small differences mean little: see Comparison.";
+  return text + "</p>";
+}
+
+std::string run_row(const ReportView& view, std::size_t run, std::size_t regions) {
+  const EvaluationRecord& evaluation = view.evaluation(run);
+  std::string row = fmt::format("<tr><th scope=\"row\">{}</th>", run_name(view, run));
+  const Json* seed = nullptr;
+  const Json& config = view.runs()[run].config;
+  if (config.contains("train") && config["train"].is_object() && config["train"].contains("seed")) {
+    seed = &config["train"]["seed"];
+  }
+  row += fmt::format("<td>{}</td><td>{}</td>", seed ? escape_html(seed->dump()) : "–",
+                     grouped(view.runs()[run].last_step));
+  row += fmt::format("<td><b>{}</b></td>", percent(evaluation.mean(Metric::kDice)));
+  for (std::size_t region = 0; region < regions; ++region) {
+    const bool there = region < evaluation.regions().size();
+    row += fmt::format("<td>{}</td>",
+                       there ? percent(evaluation.mean_of_region(Metric::kDice, region)) : "–");
+  }
+  for (int k = 1; k <= evaluation.modalities.size(); ++k) {
+    row += fmt::format("<td>{}</td>", percent(evaluation.mean_of_size(Metric::kDice, k)));
+  }
+  return row + fmt::format("<td>{}</td></tr>", millimetres(evaluation.mean(Metric::kHd95)));
+}
+
+std::string run_table(const ReportView& view) {
+  const EvaluationRecord& first = view.evaluation(view.ranking()[0]);
+  std::string html =
+      "<div class=\"scroll\"><table id=\"runs\"><thead><tr><th scope=\"col\" rowspan=\"2\">Run</th>"
+      "<th rowspan=\"2\">Seed</th><th rowspan=\"2\">Steps</th>";
+  html += fmt::format(
+      "<th colspan=\"{}\" class=\"group\">Dice %, all subsets</th><th colspan=\"{}\" "
+      "class=\"group\">Dice % by number of modalities</th><th class=\"group\">HD95 mm</th></tr><tr>"
+      "<th>mean</th>",
+      first.regions().size() + 1, first.modalities.size());
+  for (const std::string& region : first.regions()) {
+    html += fmt::format("<th>{}</th>", escape_html(region));
+  }
+  for (int k = 1; k <= first.modalities.size(); ++k) html += fmt::format("<th>{}</th>", k);
+  html += "<th>mean</th></tr></thead><tbody>";
+  for (const std::size_t run : view.ranking()) html += run_row(view, run, first.regions().size());
+  return html + "</tbody></table></div>";
+}
+
+}  // namespace
+
+std::string headline_section(ReportView& view) {
+  std::string html = "<section id=\"summary\" class=\"hero\"><h2>Result</h2>";
+  if (view.ranking().empty()) {
+    html +=
+        "<p class=\"lead\">No run has been evaluated yet.</p><p>Run <code>lacuna eval "
+        "RUNDIR</code>, then make the report again. The course of training is below.</p>";
+    return html + "</section>";
+  }
+  html += sentences(view, score_methods(view)) + caveat(view) + run_table(view);
+  const std::size_t without = view.runs().size() - view.ranking().size();
+  if (without > 0) {
+    html += fmt::format(
+        "<p class=\"missing\">{} of {} runs {} not evaluated on {} and left out "
+        "of the tables.</p>",
+        without, view.runs().size(), without == 1 ? "is" : "are",
+        escape_html(view.evaluation_name()));
+  }
+  return html + "</section>";
+}
+
+}  // namespace lacuna::monitoring

@@ -1,0 +1,132 @@
+#include "data/sampling/sample_maker.h"
+
+#include <algorithm>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "data/cache/case_layout.h"
+#include "tests/data/toy_cohort.h"
+
+namespace lacuna::data {
+namespace {
+
+struct Sample {
+  Sample(const DataRecipe& recipe, const CaseFile& file, std::uint64_t index)
+      : image(4 * static_cast<std::size_t>(voxels(recipe.patch)), -99.0f),
+        label(static_cast<std::size_t>(voxels(recipe.patch)), 99) {
+    crop = SampleMaker(recipe, 4).make(file, 1, index, image.data(), label.data());
+  }
+  std::vector<float> image;
+  std::vector<std::uint8_t> label;
+  Crop crop;
+};
+
+class SampleMakerTest : public ::testing::TestWithParam<const char*> {
+ protected:
+  SampleMakerTest() : cohort_(1, GetParam()), file_(cohort_.cohort(), cohort_.cohort().cases[0]) {
+    recipe_.patch = {40, 21, 24};  // deeper than the brain box, and across chunks
+  }
+
+  // Statistics of the toy case: background 3, mean 0.1 + m, deviation 1.
+  float normalised(int m, const Extent& at) const {
+    const float raw = cohort_.intensity(0, m, at);
+    if (raw == ToyCase::kBackground || !contains(file_.info().available, m)) return 0;
+    return raw - static_cast<float>(0.1 + m);
+  }
+
+  ToyCohort cohort_;
+  CaseFile file_;
+  DataRecipe recipe_;
+};
+
+// Also voxels outside the brain box, which are background, and the absent modality: exactly 0.
+TEST_P(SampleMakerTest, CropsNormalisesAndMirrors) {
+  recipe_.augmentation = mirror_augmentation();
+  for (std::uint64_t index = 0; index < 12; ++index) {
+    const Sample sample(recipe_, file_, index);
+    const auto mirror = draw_augmentation(recipe_.augmentation, 4, 1, index).mirror;
+    std::size_t wrong = 0, zeros = 0;
+    std::size_t i = 0;
+    for (int m = 0; m < 4; ++m) {
+      for (std::int64_t d = 0; d < 40; ++d) {
+        for (std::int64_t h = 0; h < 21; ++h) {
+          for (std::int64_t w = 0; w < 24; ++w, ++i) {
+            const Extent at = {sample.crop.corner[0] + (mirror[0] ? 39 - d : d),
+                               sample.crop.corner[1] + (mirror[1] ? 20 - h : h),
+                               sample.crop.corner[2] + (mirror[2] ? 23 - w : w)};
+            wrong += std::abs(sample.image[i] - normalised(m, at)) > 1e-3f;
+            zeros += sample.image[i] == 0;
+            if (m == 0) wrong += sample.label[i] != cohort_.tissue(at);
+          }
+        }
+      }
+    }
+    EXPECT_EQ(wrong, 0u) << index;
+    EXPECT_GT(zeros, 40u * 21 * 24);
+  }
+}
+
+// The path through the resampler, with a rotation too small to move anything.
+TEST_P(SampleMakerTest, ResamplingWithoutMovementEqualsReading) {
+  recipe_.augmentation = mirror_augmentation();
+  DataRecipe moved = recipe_;
+  moved.augmentation.rotation_probability = 1;
+  moved.augmentation.rotation_degrees = {1e-9, 2e-9};
+  for (const bool cubic : {false, true}) {
+    moved.augmentation.cubic = cubic;
+    const Sample plain(recipe_, file_, 3), resampled(moved, file_, 3);
+    EXPECT_EQ(plain.label, resampled.label);
+    for (std::size_t i = 0; i < plain.image.size(); ++i) {
+      EXPECT_NEAR(plain.image[i], resampled.image[i], cubic ? 0.05 : 0.01);  // values to 3000
+    }
+  }
+}
+
+TEST_P(SampleMakerTest, ScaledCropsFillThePatch) {
+  recipe_.patch = {20, 21, 24};
+  recipe_.crop.scale_probability = 1;
+  recipe_.crop.scale = {1.1, 1.10001};
+  const Sample sample(recipe_, file_, 0);
+  EXPECT_EQ(sample.crop.extent, (Extent{22, 23, 26}));
+  // Voxel (0, 0, 0) reads at half a voxel times the ratio, minus a half.
+  double expected = 0;
+  for (int corner = 0; corner < 8; ++corner) {
+    double weight = 1;
+    Extent at = sample.crop.corner;
+    for (std::size_t axis = 0; axis < 3; ++axis) {
+      const double x = 0.5 * static_cast<double>(sample.crop.extent[axis]) /
+                           static_cast<double>(recipe_.patch[axis]) -
+                       0.5;
+      weight *= (corner >> axis & 1) != 0 ? x : 1 - x;
+      at[axis] += corner >> axis & 1;
+    }
+    expected += weight * normalised(1, at);
+  }
+  EXPECT_NEAR(sample.image[20 * 21 * 24], expected, 1e-3 * std::max(1.0, std::abs(expected)));
+}
+
+TEST_P(SampleMakerTest, HeavyAugmentationIsAFunctionOfTheIndexAndLeavesAbsentModalitiesZero) {
+  recipe_.patch = {16, 20, 24};
+  recipe_.augmentation = heavy_augmentation();
+  recipe_.crop = {0.375, {0, 1, 2}, {0, 2, 2}, 0.5, {0.9, 1.1}};
+  SampleMaker busy(recipe_, 4);  // working memory of earlier samples must not matter
+  for (std::uint64_t index = 0; index < 30; ++index) {
+    const Sample fresh(recipe_, file_, index);
+    std::vector<float> image(fresh.image.size());
+    std::vector<std::uint8_t> label(fresh.label.size());
+    busy.make(file_, 1, index, image.data(), label.data());
+    EXPECT_EQ(image, fresh.image);
+    EXPECT_EQ(label, fresh.label);
+    EXPECT_TRUE(std::all_of(image.begin(), image.end(), [](float v) { return std::isfinite(v); }));
+    const auto absent = image.begin() + 2 * voxels(recipe_.patch);
+    EXPECT_TRUE(
+        std::all_of(absent, absent + voxels(recipe_.patch), [](float v) { return v == 0; }));
+    EXPECT_LE(*std::max_element(label.begin(), label.end()), 3);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Codecs, SampleMakerTest, ::testing::Values("none", "lz4"));
+
+}  // namespace
+}  // namespace lacuna::data

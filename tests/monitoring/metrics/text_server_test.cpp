@@ -1,0 +1,54 @@
+#include "monitoring/metrics/text_server.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/coordinator/http_socket.h"
+
+namespace lacuna::monitoring {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr const char* kOnce = "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+constexpr const char* kAgain = "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n";
+
+TextServer serve(const TextServerLimits& limits) {
+  return {"127.0.0.1", 0, "/metrics", "text/plain", [] { return std::string("figures\n"); },
+          limits};
+}
+
+TEST(TextServer, ConnectionsBeyondTheRateWait) {
+  TextServerLimits limits;
+  limits.requests_per_second = 1e-3;
+  limits.burst = 2;
+  const TextServer server = serve(limits);
+  for (int i = 0; i < 3; ++i) {  // the burst, and the one that is due
+    HttpSocket client(server.port());
+    client.send(kOnce);
+    EXPECT_THAT(client.receive(), HasSubstr("figures"));
+  }
+  HttpSocket client(server.port());
+  client.send(kOnce);
+  EXPECT_EQ(client.receive(/*patience_ms=*/100), "<still open>");
+}
+
+TEST(TextServer, RequestsThatHaveToWaitAreAllAnswered) {
+  TextServerLimits limits;
+  limits.requests_per_second = 1000;
+  limits.burst = 1;
+  const TextServer server = serve(limits);
+  for (int i = 0; i < 5; ++i) {
+    HttpSocket client(server.port());
+    client.send(std::string(kAgain) + kAgain + kAgain + kOnce);
+    const std::string all = client.receive();
+    std::size_t answers = 0;
+    for (auto at = all.find("figures"); at != std::string::npos; at = all.find("figures", at + 1)) {
+      ++answers;
+    }
+    EXPECT_EQ(answers, 4U) << all;
+  }
+}
+
+}  // namespace
+}  // namespace lacuna::monitoring

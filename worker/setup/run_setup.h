@@ -1,0 +1,41 @@
+// What a run needs before its first step, made from configuration and cohort. Throws ConfigError
+// and DataError.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <vector>
+
+#include "base/text/json.h"
+#include "data/cache/cohort.h"
+#include "methods/method.h"
+#include "worker/run/rank_group.h"
+#include "worker/run/run_config.h"
+#include "worker/run/run_files.h"
+#include "worker/run/run_plan.h"
+#include "worker/run/training_hooks.h"
+
+namespace lacuna::worker {
+
+// The run directory of this rank; on return rank 0 has made and leased it.
+std::unique_ptr<RunFiles> open_run_files(const RunConfig& config,
+                                         const std::filesystem::path& directory, RankGroup& ranks,
+                                         const TrainingHooks& hooks);
+
+// The method with the weights of a start: the same on every rank.
+std::unique_ptr<methods::Method> make_run_method(const RunConfig& config,
+                                                 const data::Cohort& cohort,
+                                                 const TrainingHooks& hooks);
+
+// What checkpoints and run.json say about the data.
+Json describe(const data::Cohort& cohort, const RunConfig& config);
+
+// What TrainingHooks::publish tells as "plan": position and speed to expect, and the names of what
+// will be reported.
+Json describe_plan(const RunConfig& config, const RunPlan& plan, const RankGroup& ranks,
+                   const data::Cohort& cohort, methods::Method& method);
+
+// Empty when nothing is validated.
+std::vector<int> validation_cases(const RunConfig& config, const data::Cohort& cohort);
+
+}  // namespace lacuna::worker

@@ -1,0 +1,127 @@
+#include "worker/validation/judge.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/text/log.h"
+
+namespace lacuna::worker {
+
+Judge::Judge(const RunConfig& config, const data::Cohort& cohort, std::vector<int> cases,
+             methods::Method& method, TrainingState& state, RankGroup& ranks, ValidationLink* link,
+             RunProgress& counters)
+    : config_(config),
+      cohort_(cohort),
+      cases_(std::move(cases)),
+      method_(method),
+      state_(state),
+      ranks_(ranks),
+      link_(link),
+      counters_(counters) {}
+
+bool Judge::starts_at(std::int64_t step) const {
+  if (cases_.empty()) return false;
+  return step % config_.validate_every == 0 || step == config_.steps;
+}
+
+std::int64_t Judge::verdict_at() const {
+  const std::int64_t lag = std::min(config_.meta_lag, config_.validate_every);
+  return std::min(*counters_.candidate + lag, config_.steps);
+}
+
+bool Judge::reports_at(std::int64_t step) const {
+  if (!link_) return starts_at(step);
+  return (counters_.candidate && verdict_at() == step) ||
+         (starts_at(step) && step == config_.steps);
+}
+
+Judge::Report Judge::after_step(std::int64_t step, const std::function<bool()>& go_on) {
+  Report report;
+  if (!link_) {
+    if (!starts_at(step)) return report;
+    const auto score = validate_here(go_on);
+    report.stopped = !score;
+    if (score) report.verdicts.push_back(judge(step, score->score, score->detail));
+    return report;
+  }
+  if (counters_.candidate && verdict_at() == step) report.verdicts.push_back(collect());
+  if (!starts_at(step)) return report;
+  TensorPack weights;
+  if (ranks_.writes()) {
+    weights = TensorPack(state_.evaluated());
+    weights.take(state_.evaluated());
+  }
+  submit(step, weights);
+  report.candidate = step < config_.steps;
+  if (!report.candidate) report.verdicts.push_back(collect());
+  return report;
+}
+
+void Judge::submit(std::int64_t step, const TensorPack& weights) {
+  counters_.candidate = step;
+  answer_ = link_->submit_validation({{"kind", "validate"}, {"step", step}}, weights);
+}
+
+Judge::Verdict Judge::collect() {
+  ranks_.enter(counters_.step, Activity::kValidating);
+  const Json answer = std::exchange(answer_, nullptr)->wait("the score of a validation");
+  return judge(*std::exchange(counters_.candidate, std::nullopt), answer.at("score"),
+               answer.at("detail"));
+}
+
+Judge::Verdict Judge::judge(std::int64_t step, double score, Json detail) {
+  detail["step"] = step;
+  Verdict verdict{step, score, !counters_.best_step || score > counters_.best_score, detail};
+  if (verdict.best) {
+    counters_.best_score = score;
+    counters_.best_step = step;
+  }
+  log::info("step {}: validation score {:.4f}", step, score);
+  return verdict;
+}
+
+std::optional<ValidationScore> Judge::validate_here(const std::function<bool()>& go_on) {
+  ranks_.enter(counters_.step, Activity::kValidating);
+  Ema* average = state_.ema();
+  if (average) average->swap();
+  auto score = validate(method_, cohort_, cases_, validation_options(config_), &ranks_, go_on);
+  if (average) average->swap();
+  return score;
+}
+
+Judge::Report Judge::restore(const RunCheckpoints& checkpoints) {
+  Report report;
+  if (!counters_.candidate) return report;
+  const std::int64_t step = *counters_.candidate;
+  const bool there =
+      ranks_.any(ranks_.writes() && checkpoints.holds(step), "the candidate checkpoint", kPatience);
+  if (!there) {
+    log::warn("the checkpoint of step {} is not there any more: it is not validated", step);
+    counters_.candidate.reset();
+    return report;
+  }
+  TensorPack weights(state_.evaluated());
+  if (link_) {
+    if (ranks_.writes()) checkpoints.load_evaluated(step, weights.tensors(), state_);
+    submit(step, weights);
+    return report;
+  }
+  checkpoints.load_evaluated(step, weights.tensors(), state_);
+  TensorPack present(state_.model());
+  present.take(state_.model());
+  weights.put(state_.model());
+  const auto score =
+      validate(method_, cohort_, cases_, validation_options(config_), &ranks_, [] { return true; });
+  present.put(state_.model());
+  counters_.candidate.reset();
+  report.verdicts.push_back(judge(step, score->score, score->detail));
+  return report;
+}
+
+void Judge::drain() {
+  if (!answer_) return;
+  link_->cancel_validation();
+  answer_->wait("the score of a validation");
+}
+
+}  // namespace lacuna::worker

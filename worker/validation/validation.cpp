@@ -1,0 +1,145 @@
+#include "worker/validation/validation.h"
+
+#include <algorithm>
+#include <chrono>
+#include <map>
+
+#include "evaluation/subset_evaluation.h"
+
+namespace lacuna::worker {
+namespace {
+
+struct Mean {
+  double sum = 0;
+  int count = 0;
+  void add(double value) {
+    sum += value;
+    ++count;
+  }
+  double value() const { return count > 0 ? sum / count : 0; }
+};
+
+using Means = std::map<std::string, Mean>;
+
+Json to_json(const Means& means) {
+  Json object = Json::object();
+  for (const auto& [name, mean] : means) object[name] = mean.value();
+  return object;
+}
+
+Json to_json(const std::map<std::string, Means>& tables) {
+  Json object = Json::object();
+  for (const auto& [name, means] : tables) object[name] = to_json(means);
+  return object;
+}
+
+// Scores as text that keeps every bit: [[case id, subset, [dice of each region], [hd95]], ...].
+Json to_json(const std::vector<evaluation::CaseScore>& scores) {
+  Json list = Json::array();
+  for (const auto& each : scores) {
+    Json dice = Json::array(), hd95 = Json::array();
+    for (const auto& region : each.regions) {
+      dice.push_back(region.dice);
+      hd95.push_back(region.hd95_mm);
+    }
+    list.push_back({each.case_id, each.subset, dice, hd95});
+  }
+  return list;
+}
+
+// The cases of one rank, with a common decision after each round of cases; nullopt: stopped.
+class Share {
+ public:
+  Share(RankGroup* ranks, const std::function<bool()>& go_on) : ranks_(ranks), go_on_(go_on) {}
+
+  std::optional<Json> score(methods::Method& method, const data::Cohort& cohort,
+                            const std::vector<int>& cases, const ValidationOptions& wanted) {
+    const int count = ranks_ ? ranks_->trainers() : 1, mine = ranks_ ? ranks_->rank() : 0;
+    const int total = static_cast<int>(cases.size());
+    evaluation::EvaluationOptions options;
+    for (int p = mine; p < total; p += count) {
+      options.cases.push_back(cases[static_cast<std::size_t>(p)]);
+    }
+    const int rounds = (total + count - 1) / count;
+    const int last = static_cast<int>(options.cases.size());
+    options.hd95 = wanted.hd95;
+    options.patch = wanted.patch;
+    options.progress = [&](int done, int) { return goes_on(done < rounds); };
+    const auto scores = evaluation::evaluate(method, cohort, options);
+    // A rank with fewer cases takes part in the decision after the last round.
+    if (!stopped_ && last < rounds) goes_on(false);
+    if (stopped_) return std::nullopt;
+    return to_json(scores);
+  }
+
+ private:
+  bool goes_on(bool more_to_come) {
+    const bool stop = !go_on_();
+    const bool any = ranks_ ? ranks_->any(stop, "the validation", kPatience) : stop;
+    stopped_ = any && more_to_come;
+    return !stopped_;
+  }
+
+  RankGroup* ranks_;
+  const std::function<bool()>& go_on_;
+  bool stopped_ = false;
+};
+
+// All scores in case order, from those of each rank.
+std::vector<Json> in_case_order(const std::vector<Json>& by_rank, const data::Cohort& cohort,
+                                const std::vector<int>& cases) {
+  std::vector<Json> all;
+  for (std::size_t p = 0; p < cases.size(); ++p) {
+    const std::string& id = cohort.cases[static_cast<std::size_t>(cases[p])].id;
+    for (const Json& each : by_rank[p % by_rank.size()]) {
+      if (each.at(0) == id) all.push_back(each);
+    }
+  }
+  return all;
+}
+
+}  // namespace
+
+std::optional<ValidationScore> validate(methods::Method& method, const data::Cohort& cohort,
+                                        const std::vector<int>& cases,
+                                        const ValidationOptions& options, RankGroup* ranks,
+                                        const std::function<bool()>& go_on) {
+  const auto start = std::chrono::steady_clock::now();
+  method.module().eval();
+  method.invalidate_evaluation_cache();
+  const auto mine = Share(ranks, go_on).score(method, cohort, cases, options);
+  method.module().train();
+  if (!mine) return std::nullopt;
+  std::vector<Json> by_rank = {*mine};
+  if (ranks && ranks->trainers() > 1) {
+    by_rank.clear();
+    for (const std::string& text : ranks->gather(mine->dump(), "the scores", kPatience)) {
+      by_rank.push_back(Json::parse(text));
+    }
+  }
+
+  Mean all;
+  Means regions, subsets;
+  std::map<std::string, Means> dice_table, hd95_table;  // by subset, then region
+  for (const Json& each : in_case_order(by_rank, cohort, cases)) {
+    const auto subset = each.at(1).get<data::SubsetMask>();
+    const std::string name = cohort.modalities.format(subset);
+    for (std::size_t r = 0; r < each.at(2).size(); ++r) {
+      const std::string& region = cohort.regions[r].name;
+      const double dice = each.at(2).at(r);
+      all.add(dice);
+      regions[region].add(dice);
+      subsets[name].add(dice);
+      dice_table[name][region].add(dice);
+      if (options.hd95) hd95_table[name][region].add(each.at(3).at(r));
+    }
+  }
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+  Json detail = {{"score", all.value()},        {"regions", to_json(regions)},
+                 {"subsets", to_json(subsets)}, {"table", to_json(dice_table)},
+                 {"cases", cases.size()},       {"seconds", took.count()}};
+  if (options.hd95) detail["hd95"] = to_json(hd95_table);
+  return ValidationScore{all.value(), std::move(detail)};
+}
+
+}  // namespace lacuna::worker
