@@ -7,6 +7,7 @@
 #include <torch/types.h>
 #include <torch/utils.h>
 
+#include "data/sampling/crop.h"
 #include "evaluation/mask.h"
 #include "evaluation/sliding_window.h"
 #include "methods/shared/extent_check.h"
@@ -45,8 +46,8 @@ torch::Device device_of(torch::nn::Module& module) {
 }
 
 // The part of the volume that windows tile: all of it, or the box of voxels that are not background
-// (exactly 0 in every modality after normalisation).
-Box covered_box(const at::Tensor& image, bool whole_volume) {
+// (exactly 0 in every modality after normalisation), grown to `least` as crops are in training.
+Box covered_box(const at::Tensor& image, bool whole_volume, const Extent& least) {
   const Extent extent{image.size(2), image.size(3), image.size(4)};
   if (whole_volume) return {{0, 0, 0}, extent};
   const at::Tensor brain = (image[0] != 0).any(0);
@@ -55,8 +56,11 @@ Box covered_box(const at::Tensor& image, bool whole_volume) {
     const at::Tensor line = brain.movedim(axis, 0).flatten(1).any(1).nonzero();
     if (line.numel() == 0) return {};
     const auto i = static_cast<std::size_t>(axis);
-    box.corner[i] = line.min().item<std::int64_t>();
-    box.extent[i] = line.max().item<std::int64_t>() + 1 - box.corner[i];
+    const data::Interval grown =
+        data::grown_box({line.min().item<std::int64_t>(), line.max().item<std::int64_t>() + 1},
+                        least[i], extent[i]);
+    box.corner[i] = grown.begin;
+    box.extent[i] = grown.end - grown.begin;
   }
   return box;
 }
@@ -119,10 +123,11 @@ std::vector<std::vector<std::uint8_t>> segment_subsets(methods::Method& method,
                                                        const std::optional<Extent>& own_patch) {
   const EvaluationMode mode(method.module());
   const InferenceRecipe recipe = method.inference();
+  const data::DataRecipe data_recipe = method.recipe();
   const Extent patch = own_patch.value_or(recipe.patch);
   methods::require_extent(patch, method.extent_multiple(), "window");
   const torch::Device device = device_of(method.module());
-  const data::Axes axes = method.recipe().axes;
+  const data::Axes axes = data_recipe.axes;
   const at::Tensor image = case_image.permute({0, 1, axes[0] + 2, axes[1] + 2, axes[2] + 2});
   const Extent extent{image.size(2), image.size(3), image.size(4)};
   std::vector<std::vector<std::uint8_t>> results(
@@ -131,7 +136,8 @@ std::vector<std::vector<std::uint8_t>> segment_subsets(methods::Method& method,
   const auto centre = scored_box(method, data::to_volume_order(extent, axes), own_patch);
   const Box box = centre ? Box{data::to_network_order(centre->corner, axes),
                                data::to_network_order(centre->extent, axes)}
-                         : covered_box(image, recipe.whole_volume);
+                         : covered_box(image, recipe.whole_volume,
+                                       data_recipe.crop.inside_box ? patch : Extent{});
   if (box.empty() || subsets.empty()) return results;
 
   at::Tensor volume = image;

@@ -35,8 +35,9 @@ at::Tensor load_volume(const data::CaseFile& file, const methods::Method& method
   const auto modalities = static_cast<int>(file.header().statistics.size());
   // Background, and a modality that the case lacks, stay 0.
   at::Tensor image = torch::zeros({1, modalities, depth, height, width});
+  const data::DataRecipe recipe = method.recipe();
   for (int m = 0; m < modalities; ++m) {
-    const auto map = data::intensity_map(method.recipe().normalisation, file.statistics(m));
+    const auto map = data::intensity_map(recipe, file, m);
     float* volume = image[0][m].data_ptr<float>();
     file.for_each_stored_row(m, {0, 0, 0}, info.full_extent, [&](const data::StoredRow& row) {
       const auto [d, h, w] = row.place;

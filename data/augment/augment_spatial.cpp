@@ -32,6 +32,18 @@ Matrix rotation(const std::array<double, 3>& radians) {
   return out;
 }
 
+// scipy.ndimage.rotate(x, angle, axes=(a, b)) with a < b reads the voxel (i_a, i_b), counted from
+// the centre, at (c i_a + s i_b, -s i_a + c i_b).
+Matrix plane_turn(std::size_t axis, double radians) {
+  const std::size_t a = axis == 0 ? 1 : 0, b = axis == 2 ? 1 : 2;
+  Matrix turn{};
+  turn[axis][axis] = 1;
+  turn[a][a] = turn[b][b] = std::cos(radians);
+  turn[a][b] = std::sin(radians);
+  turn[b][a] = -std::sin(radians);
+  return turn;
+}
+
 }  // namespace
 
 SamplingMap spatial_map(const SpatialChange& change, const Extent& patch, const Extent& crop,
@@ -39,6 +51,9 @@ SamplingMap spatial_map(const SpatialChange& change, const Extent& patch, const 
   SamplingMap map;
   map.field = field;
   map.matrix = rotation(change.radians);
+  if (change.turn_radians != 0) {
+    map.matrix = product(map.matrix, plane_turn(change.turn_axis, change.turn_radians));
+  }
   for (std::size_t i = 0; i < 3; ++i) {
     const double ratio = static_cast<double>(crop[i]) / static_cast<double>(patch[i]);
     const double centre = static_cast<double>(patch[i] - 1) / 2;

@@ -29,7 +29,12 @@ struct ChannelChange {
 
 struct AugmentationDraw {
   SpatialChange spatial;
+  std::array<double, 3> stretch{1, 1, 1};  // of each axis: the crop is smaller by as much
   float noise_deviation = 0;
+  float common_offset = 0;
+  bool slices = false;  // gain and offset per slice: their values are drawn when they are applied
+  int slice_axis = 0;
+  Range slice_gain{1, 1}, slice_offset{0, 0};
   std::vector<ChannelChange> channels;
   std::array<bool, 3> mirror{};
 };
@@ -41,8 +46,8 @@ AugmentationDraw draw_augmentation(const AugmentationRecipe& recipe, int channel
 ElasticField elastic_field(const AugmentationDraw& draw, const Extent& patch, std::uint64_t seed,
                            std::uint64_t index);
 
-// Noise, blur, gain, offset, contrast, low resolution and gamma, in this order, in place on the
-// channels in `present`. image: channels x D x H x W.
+// Noise, blur, gain, offset, those of slices, the common offset, contrast, low resolution and
+// gamma, in this order, in place on the channels in `present`. image: channels x D x H x W.
 void apply_intensity(const AugmentationDraw& draw, SubsetMask present, const Extent& patch,
                      std::uint64_t seed, std::uint64_t index, float* image,
                      std::vector<float>& scratch);

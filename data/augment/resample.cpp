@@ -124,7 +124,7 @@ class Resampler {
         const std::int64_t row = (d * patch_[1] + h) * patch_[2];
         for (int first = 0; first < source_.channels_; first += ResampleSource::kLanes) {
           const float* group = source_.image_.data() + first * source_.voxels_;
-          options_.cubic ? read_cubic(group) : read_linear(group);
+          read_image(group);
           for (int c = first; c < std::min<int>(first + ResampleSource::kLanes, source_.channels_);
                ++c) {
             float* to = image + c * voxels + row;
@@ -132,7 +132,11 @@ class Resampler {
             for (std::int64_t w = 0; w < patch_[2]; ++w) to[w] = from[w * ResampleSource::kLanes];
           }
         }
-        options_.nearest_label ? read_nearest_label(label + row) : read_label(label + row);
+        if (options_.nearest || options_.nearest_label) {
+          read_nearest_label(label + row);
+        } else {
+          read_label(label + row);
+        }
       }
     }
   }
@@ -172,6 +176,31 @@ class Resampler {
         fraction[w] = held - static_cast<float>(cell);
         cells[w] += cell * step;
       }
+    }
+  }
+
+  void read_image(const float* group) {
+    if (options_.nearest) {
+      read_nearest(group);
+    } else {
+      options_.cubic ? read_cubic(group) : read_linear(group);
+    }
+  }
+
+  // From the cell of voxel w of the row to its nearest voxel, as scipy rounds: halves upwards.
+  std::int64_t nearest_step(std::size_t w) const {
+    return (fraction_[0][w] >= 0.5f ? slice_step_ : 0) + (fraction_[1][w] >= 0.5f ? row_step_ : 0) +
+           (fraction_[2][w] >= 0.5f ? 1 : 0);
+  }
+
+  void read_nearest(const float* group) {
+    const std::int64_t kLanes = ResampleSource::kLanes;
+    const Voxel outside = {options_.fill, options_.fill, options_.fill, options_.fill};
+    for (std::int64_t w = 0; w < patch_[2]; ++w) {
+      const auto i = static_cast<std::size_t>(w);
+      const Voxel value =
+          inside_[i] != 0 ? load<Voxel>(group + (index_[i] + nearest_step(i)) * kLanes) : outside;
+      std::memcpy(voxels_.data() + w * kLanes, &value, sizeof(value));
     }
   }
 
@@ -260,10 +289,8 @@ class Resampler {
     const std::uint8_t* labels = source_.label_.data();
     for (std::int64_t w = 0; w < patch_[2]; ++w) {
       const auto i = static_cast<std::size_t>(w);
-      const std::int64_t step = (fraction_[0][i] >= 0.5f ? slice_step_ : 0) +
-                                (fraction_[1][i] >= 0.5f ? row_step_ : 0) +
-                                (fraction_[2][i] >= 0.5f ? 1 : 0);
-      out[w] = labels[index_[i] + step];
+      out[w] = options_.nearest && inside_[i] == 0 ? std::uint8_t{0}
+                                                   : labels[index_[i] + nearest_step(i)];
     }
   }
 

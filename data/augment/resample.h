@@ -3,7 +3,7 @@
 //
 // Image: linear (beyond the crop the value falls to 0 over one voxel) or cubic B-spline (0 outside,
 // as scipy.ndimage order 3, mode constant). Label: per region, linear on its indicator and >= 1/2,
-// regions nested ET in TC in WT, and RC beside them; or nearest.
+// regions nested ET in TC in WT, and RC beside them; or nearest. Or both by the nearest voxel.
 #pragma once
 
 #include <array>
@@ -60,6 +60,10 @@ struct SamplingMap {
 struct ResampleOptions {
   bool cubic = false;
   bool nearest_label = false;
+  // Image and label by the nearest voxel; positions outside the crop give `fill` and background
+  // (scipy.ndimage order 0, mode constant).
+  bool nearest = false;
+  float fill = 0;
 };
 
 // Fills image (channels x patch) and label (patch).

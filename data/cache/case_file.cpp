@@ -1,7 +1,9 @@
 #include "data/cache/case_file.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
+#include <mutex>
 #include <optional>
 
 #include "base/files/mapped_file.h"
@@ -19,6 +21,7 @@ struct CaseFile::Content {
   CaseHeader header;
   std::optional<StoredVolume> image, label;
   std::vector<StoredVolume> foreground;
+  std::once_flag trimmed;
 };
 
 namespace {
@@ -102,6 +105,51 @@ const CaseHeader& CaseFile::header() const { return content_->header; }
 
 const IntensityStatistics& CaseFile::statistics(int modality) const {
   return content_->header.statistics.at(static_cast<std::size_t>(modality));
+}
+
+const IntensityStatistics& CaseFile::trimmed_statistics(int modality) const {
+  if (content_->header.version == 1) {
+    std::call_once(content_->trimmed, [this] {
+      for (std::size_t m = 0; m < content_->header.statistics.size(); ++m) {
+        trim(static_cast<int>(m), content_->header.statistics[m]);
+      }
+    });
+  }
+  return statistics(modality);
+}
+
+// As data/ingest/intensity_statistics.h defines them; all voxels that count lie in the brain box.
+void CaseFile::trim(int modality, IntensityStatistics& statistics) const {
+  const auto low = static_cast<float>(statistics.percentile_1),
+             high = static_cast<float>(statistics.percentile_99),
+             background = static_cast<float>(statistics.background);
+  std::vector<float> values;
+  const auto visit = [&](const auto& use) {
+    for_each_stored_row(modality, info().box_offset, info().box_extent, [&](const StoredRow& row) {
+      values.resize(static_cast<std::size_t>(row.count));
+      row.halves != nullptr
+          ? widen_half(row.halves, row.scale, row.offset, values.data(), values.size())
+          : widen(row.integers, values.data(), values.size());
+      for (const float value : values) {
+        if (value > low && value < high && value != background) use(double{value});
+      }
+    });
+  };
+  std::int64_t count = 0;
+  double sum = 0, squares = 0;
+  visit([&](double value) {
+    sum += value;
+    ++count;
+  });
+  if (count == 0) {
+    statistics.trimmed_mean = statistics.mean;
+    statistics.trimmed_deviation = statistics.deviation;
+    return;
+  }
+  const double mean = sum / static_cast<double>(count);
+  visit([&](double value) { squares += (value - mean) * (value - mean); });
+  statistics.trimmed_mean = mean;
+  statistics.trimmed_deviation = squares > 0 ? std::sqrt(squares / static_cast<double>(count)) : 1;
 }
 
 void CaseFile::for_each_stored_row(int modality, const Extent& corner, const Extent& extent,

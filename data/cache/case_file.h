@@ -37,6 +37,9 @@ class CaseFile {
   const CaseInfo& info() const;
   const CaseHeader& header() const;
   const IntensityStatistics& statistics(int modality) const;
+  // The same, with the trimmed mean and deviation also where the file is of version 1 and lacks
+  // them: then they are computed from its voxels, once.
+  const IntensityStatistics& trimmed_statistics(int modality) const;
 
   // Copies a box of one modality to `out` as raw intensities (file units), D x H x W row-major.
   // `corner` is in voxels of the FULL volume and may lie outside the brain box or the volume:
@@ -59,6 +62,8 @@ class CaseFile {
   void verify() const;
 
  private:
+  void trim(int modality, IntensityStatistics& statistics) const;
+
   struct Content;
   std::unique_ptr<Content> content_;
 };

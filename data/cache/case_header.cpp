@@ -7,26 +7,45 @@ namespace lacuna::data {
 namespace {
 
 constexpr const char* kCaseFormat = "lacuna-case";
-constexpr std::size_t kStatistics = 10;
-// Order of the columns of attribute `statistics`. On disk: do not reorder.
-const std::string kStatisticNames[kStatistics] = {
-    "minimum", "maximum",     "background",       "mean",         "deviation",
-    "cap",     "capped_mean", "capped_deviation", "percentile_1", "percentile_99"};
 
-std::array<double, kStatistics> to_row(const IntensityStatistics& s) {
-  return {s.minimum, s.maximum,     s.background,       s.mean,         s.deviation,
-          s.cap,     s.capped_mean, s.capped_deviation, s.percentile_1, s.percentile_99};
+// The columns of attribute `statistics`. On disk: do not reorder.
+struct Column {
+  const char* name;
+  double IntensityStatistics::*value;
+};
+constexpr Column kColumns[] = {{"minimum", &IntensityStatistics::minimum},
+                               {"maximum", &IntensityStatistics::maximum},
+                               {"background", &IntensityStatistics::background},
+                               {"mean", &IntensityStatistics::mean},
+                               {"deviation", &IntensityStatistics::deviation},
+                               {"cap", &IntensityStatistics::cap},
+                               {"capped_mean", &IntensityStatistics::capped_mean},
+                               {"capped_deviation", &IntensityStatistics::capped_deviation},
+                               {"percentile_1", &IntensityStatistics::percentile_1},
+                               {"percentile_99", &IntensityStatistics::percentile_99},
+                               {"trimmed_mean", &IntensityStatistics::trimmed_mean},
+                               {"trimmed_deviation", &IntensityStatistics::trimmed_deviation},
+                               {"median", &IntensityStatistics::median},
+                               {"cap_edge", &IntensityStatistics::cap_edge},
+                               {"edge_mean", &IntensityStatistics::edge_mean},
+                               {"edge_deviation", &IntensityStatistics::edge_deviation}};
+
+std::span<const Column> columns(int version) {
+  return std::span(kColumns).first(version == 1 ? 10 : std::size(kColumns));
 }
 
-IntensityStatistics from_row(const double* row) {
-  return {row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7], row[8], row[9]};
+IntensityStatistics from_row(int version, const double* row) {
+  IntensityStatistics statistics;
+  for (const Column& column : columns(version)) statistics.*column.value = *row++;
+  return statistics;
 }
 
 std::vector<double> statistics_table(const CaseHeader& header) {
   std::vector<double> table;
   for (const IntensityStatistics& statistics : header.statistics) {
-    const auto row = to_row(statistics);
-    table.insert(table.end(), row.begin(), row.end());
+    for (const Column& column : columns(header.version)) {
+      table.push_back(statistics.*column.value);
+    }
   }
   return table;
 }
@@ -82,7 +101,7 @@ std::string CaseHeader::checksum() const {
 void write_header(hid_t file, const CaseHeader& header) {
   const CaseInfo& info = header.info;
   write_attribute(file, "format", std::string(kCaseFormat));
-  write_attribute(file, "format_version", kCacheFormatVersion);
+  write_attribute(file, "format_version", header.version);
   write_attribute(file, "checksum", header.checksum());
   write_attribute(file, "id", info.id);
   write_attribute(file, "institution", info.institution);
@@ -103,9 +122,12 @@ void write_header(hid_t file, const CaseHeader& header) {
   }
   write_attribute(file, "region_names", names);
   write_attribute(file, "region_tissues", tissues);
+  const std::span<const Column> kept = columns(header.version);
+  names.clear();
+  for (const Column& column : kept) names.emplace_back(column.name);
   write_attribute(file, "statistics", statistics_table(header),
-                  {header.modalities.size(), kStatistics});
-  write_attribute(file, "statistics_names", std::span(kStatisticNames));
+                  {header.modalities.size(), kept.size()});
+  write_attribute(file, "statistics_names", names);
   write_attribute(file, "codec", header.codec);
   write_attribute(file, "element", header.element);
   write_attribute(file, "scale", header.scale);
@@ -137,13 +159,14 @@ CaseHeader read_header(hid_t file, const std::string& path) {
     throw_error<DataError>("{}: an HDF5 file, but not a case of a Lacuna cache.", path);
   }
   const std::int64_t version = read_integer(file, "format_version", path);
-  if (version != kCacheFormatVersion) {
+  if (version < 1 || version > kCaseFormatVersion) {
     throw_error<DataError>(
-        "{}: cache format version {}, this program reads version {}. Run lacuna ingest into a new "
-        "directory.",
-        path, version, kCacheFormatVersion);
+        "{}: cache format version {}, this program reads versions 1 to {}. Run lacuna ingest into "
+        "a new directory.",
+        path, version, kCaseFormatVersion);
   }
   CaseHeader header;
+  header.version = static_cast<int>(version);
   CaseInfo& info = header.info;
   info.id = read_text(file, "id", path);
   info.institution = read_text(file, "institution", path);
@@ -165,10 +188,11 @@ CaseHeader read_header(hid_t file, const std::string& path) {
   for (std::size_t r = 0; r < names.size(); ++r) {
     header.regions.push_back({names[r], static_cast<std::uint32_t>(tissues[r])});
   }
-  const auto table = expect_count(read_numbers(file, "statistics", path), modalities * kStatistics,
-                                  "statistics", path);
+  const std::size_t kept = columns(header.version).size();
+  const auto table =
+      expect_count(read_numbers(file, "statistics", path), modalities * kept, "statistics", path);
   for (std::size_t m = 0; m < modalities; ++m) {
-    header.statistics.push_back(from_row(&table[m * kStatistics]));
+    header.statistics.push_back(from_row(header.version, &table[m * kept]));
   }
   header.codec = read_text(file, "codec", path);
   header.element = read_text(file, "element", path);

@@ -13,8 +13,11 @@
 
 namespace lacuna::data {
 
-// Raised when the meaning of a byte changes; other versions are refused.
+// Of cohort.json. Raised when the meaning of a byte changes; other versions are refused.
 inline constexpr int kCacheFormatVersion = 1;
+// Of a case file: what is written. Files of version 1 are read, too: they have ten statistics per
+// modality in place of sixteen.
+inline constexpr int kCaseFormatVersion = 2;
 
 // A file that the case was made from.
 struct SourceFile {
@@ -25,7 +28,8 @@ struct SourceFile {
 };
 
 struct CaseHeader {
-  CaseInfo info;  // except file, bytes and checksum, which only the cohort knows
+  int version = kCaseFormatVersion;  // of the file
+  CaseInfo info;                     // except file, bytes and checksum, which only the cohort knows
   std::string profile;
   std::vector<std::string> modalities;
   std::vector<Region> regions;

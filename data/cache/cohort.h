@@ -25,6 +25,11 @@ struct IntensityStatistics {
   double cap = 0;                  // highest histogram bin with >= 50 voxels (ShaSpec, section 6)
   double capped_mean = 0, capped_deviation = 1;  // the same after clipping at `cap`
   double percentile_1 = 0, percentile_99 = 0;    // of the voxels > 0
+  // Mean and deviation of the voxels != background strictly between the two percentiles.
+  double trimmed_mean = 0, trimmed_deviation = 1;
+  double median = 0;  // of the voxels != background
+  // The upper edge of the bin whose index is `cap`, and mean and deviation after clipping there.
+  double cap_edge = 0, edge_mean = 0, edge_deviation = 1;
 };
 
 struct CaseInfo {

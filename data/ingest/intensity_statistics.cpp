@@ -34,9 +34,13 @@ std::int64_t bin_of(double value, std::int64_t bins, double minimum, double maxi
   return bin;
 }
 
-double histogram_cap(const Levels& levels) {
+struct Cap {
+  double index, edge;
+};
+
+Cap histogram_cap(const Levels& levels) {
   const double minimum = levels.front().value, maximum = levels.back().value;
-  if (maximum < 1 || maximum == minimum) return maximum;
+  if (maximum < 1 || maximum == minimum) return {maximum, maximum};
   const auto bins = static_cast<std::int64_t>(std::floor(maximum));
   std::int64_t bin = bins, voxels = 0;
   for (auto level = levels.rbegin(); level != levels.rend(); ++level) {
@@ -44,9 +48,11 @@ double histogram_cap(const Levels& levels) {
     if (own != bin) voxels = 0;
     bin = own;
     voxels += level->voxels;
-    if (voxels >= kBinVoxels) return static_cast<double>(bin);
+    if (voxels >= kBinVoxels) {
+      return {static_cast<double>(bin), edge(bin + 1, bins, minimum, maximum)};
+    }
   }
-  return maximum;
+  return {maximum, maximum};
 }
 
 // Mean and population deviation of min(value, cap) over values that differ from the background.
@@ -68,24 +74,34 @@ void moments(const Levels& levels, double background, double cap, double& mean, 
   deviation = squares > 0 ? std::sqrt(squares / static_cast<double>(voxels)) : 1;
 }
 
-// Value number `rank` (from 0) among the voxels > 0.
+// The levels of which `keep` holds.
+template <typename Keep>
+Levels chosen(const Levels& levels, const Keep& keep) {
+  Levels kept;
+  for (const Level& level : levels) {
+    if (keep(level.value)) kept.push_back(level);
+  }
+  return kept;
+}
+
+// Value number `rank`, from 0.
 double value_at(const Levels& levels, std::int64_t rank) {
   for (const Level& level : levels) {
-    if (level.value <= 0) continue;
     if (rank < level.voxels) return level.value;
     rank -= level.voxels;
   }
   return levels.back().value;
 }
 
+// 0 of nothing.
 double percentile(const Levels& levels, double percent) {
-  std::int64_t positive = 0;
-  for (const Level& level : levels) positive += level.value > 0 ? level.voxels : 0;
-  if (positive == 0) return 0;
-  const double position = percent / 100 * static_cast<double>(positive - 1);
+  std::int64_t voxels = 0;
+  for (const Level& level : levels) voxels += level.voxels;
+  if (voxels == 0) return 0;
+  const double position = percent / 100 * static_cast<double>(voxels - 1);
   const auto rank = static_cast<std::int64_t>(position);
   const double low = value_at(levels, rank);
-  const double high = value_at(levels, std::min(rank + 1, positive - 1));
+  const double high = value_at(levels, std::min(rank + 1, voxels - 1));
   const double part = position - static_cast<double>(rank);
   // The two forms of np.percentile: exact at either end.
   return part < 0.5 ? low + (high - low) * part : high - (high - low) * (1 - part);
@@ -96,11 +112,21 @@ IntensityStatistics from_levels(const Levels& levels, double background) {
   result.minimum = levels.front().value;
   result.maximum = levels.back().value;
   result.background = background;
-  result.cap = histogram_cap(levels);
+  const Cap cap = histogram_cap(levels);
+  result.cap = cap.index;
+  result.cap_edge = cap.edge;
   moments(levels, background, result.maximum, result.mean, result.deviation);
   moments(levels, background, result.cap, result.capped_mean, result.capped_deviation);
-  result.percentile_1 = percentile(levels, 1);
-  result.percentile_99 = percentile(levels, 99);
+  moments(levels, background, result.cap_edge, result.edge_mean, result.edge_deviation);
+  const Levels positive = chosen(levels, [](double value) { return value > 0; });
+  const double low = percentile(positive, 1), high = percentile(positive, 99);
+  result.percentile_1 = low;
+  result.percentile_99 = high;
+  const Levels content = chosen(levels, [=](double value) { return value != background; });
+  result.median = percentile(content, 50);
+  const Levels between = chosen(content, [=](double value) { return value > low && value < high; });
+  moments(between.empty() ? content : between, background, result.maximum, result.trimmed_mean,
+          result.trimmed_deviation);
   return result;
 }
 

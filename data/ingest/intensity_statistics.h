@@ -5,6 +5,10 @@
 //                there is none or the maximum is below 1
 //   mean, ...    over voxels that differ from volume[0], population deviation; 0 and 1 if none do
 //   percentiles  of voxels > 0, linear between neighbours as np.percentile
+//   trimmed      mean and population deviation of the voxels that differ from volume[0] and lie
+//                strictly between the two percentiles; of all that differ when none does
+//   median       of the voxels that differ from volume[0]
+//   cap_edge     the upper edge of the bin at `cap`: the same for images of any scale
 // Real volumes get float64 bin edges, where NumPy takes float32 ones for float32 images.
 // Pure functions, thread-safe.
 #pragma once

@@ -1,14 +1,9 @@
 #include "data/sampling/crop.h"
 
 #include <algorithm>
-#include <array>
+#include <cmath>
 #include <cstddef>
 #include <optional>
-
-#include <fmt/ranges.h>
-
-#include "base/error.h"
-#include "base/text/json.h"
 
 namespace lacuna::data {
 namespace {
@@ -31,7 +26,7 @@ std::optional<Extent> draw_centre(const CropRecipe& recipe, const CropSource& so
 }  // namespace
 
 Crop draw_crop(const CropRecipe& recipe, const Extent& patch, const CropSource& source,
-               Stream& stream) {
+               Stream& stream, const std::array<double, 3>& stretch) {
   const double scale = stream.chance(recipe.scale_probability)
                            ? stream.uniform(recipe.scale.low, recipe.scale.high)
                            : 1.0;
@@ -39,31 +34,44 @@ Crop draw_crop(const CropRecipe& recipe, const Extent& patch, const CropSource& 
   Crop crop;
   for (std::size_t axis = 0; axis < 3; ++axis) {
     const std::int64_t full = source.full_extent[axis];
-    const auto wanted = static_cast<std::int64_t>(static_cast<double>(patch[axis]) * scale);
-    const std::int64_t extent = std::clamp<std::int64_t>(wanted, 1, full);
+    const double exact = static_cast<double>(patch[axis]) * scale;
+    const auto wanted =
+        static_cast<std::int64_t>(stretch[axis] == 1 ? exact : std::round(exact / stretch[axis]));
+    const std::int64_t extent = std::clamp<std::int64_t>(wanted, 1, std::max(full, patch[axis]));
     crop.extent[axis] = extent;
+    Interval room{0, full};
+    if (recipe.inside_box) {
+      const std::int64_t begin = source.box_offset[axis];
+      room = grown_box({begin, begin + source.box_extent[axis]}, extent, full);
+    }
+    const std::int64_t spare = std::max<std::int64_t>(0, room.end - room.begin - extent);
     if (centre) {
-      crop.corner[axis] = std::clamp<std::int64_t>((*centre)[axis] - extent / 2, 0, full - extent);
+      crop.corner[axis] =
+          std::clamp<std::int64_t>((*centre)[axis] - extent / 2, room.begin, room.begin + spare);
     } else {
-      const std::int64_t margin = std::min(recipe.margin[axis], (full - extent) / 2);
-      const std::int64_t corners = full - extent - 2 * margin + 1;
+      const std::int64_t margin = std::min(recipe.margin[axis], spare / 2);
+      const std::int64_t corners = spare - 2 * margin + 1;
       const std::int64_t choices = recipe.exclude_last && corners > 1 ? corners - 1 : corners;
       crop.corner[axis] =
-          margin + static_cast<std::int64_t>(stream.below(static_cast<std::uint64_t>(choices)));
+          room.begin + margin +
+          static_cast<std::int64_t>(stream.below(static_cast<std::uint64_t>(choices)));
     }
   }
   return crop;
 }
 
-void check_patch_fits(const Extent& patch, const CaseInfo& info, const Axes& axes) {
-  for (std::size_t axis = 0; axis < 3; ++axis) {
-    if (patch[axis] >= 1 && patch[axis] <= info.full_extent[axis]) continue;
-    const Extent extent = to_network_order(info.full_extent, axes);
-    throw_error<ConfigError>(
-        "case {}: the patch {} does not fit into the volume {} ({}). Set data.patch to at most {}.",
-        info.id, fmt::join(to_network_order(patch, axes), "x"), fmt::join(extent, "x"),
-        fmt::join(to_network_order(std::array{'D', 'H', 'W'}, axes), " x "), Json(extent).dump());
-  }
+Interval grown_box(const Interval& box, std::int64_t patch, std::int64_t full) {
+  const std::int64_t length = box.end - box.begin;
+  if (length >= patch) return box;
+  const std::int64_t grow = (patch - length) / 2;
+  const std::int64_t wanted = length + 2 * grow + 1;
+  if (wanted >= full) return {0, full};
+  const std::int64_t begin = std::clamp<std::int64_t>(box.begin - grow, 0, full - wanted);
+  return {begin, begin + wanted};
+}
+
+bool exceeds(const Extent& patch, const Extent& full) {
+  return patch[0] > full[0] || patch[1] > full[1] || patch[2] > full[2];
 }
 
 }  // namespace lacuna::data

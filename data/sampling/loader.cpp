@@ -10,8 +10,11 @@
 #include <thread>
 #include <utility>
 
+#include <fmt/ranges.h>
+
 #include "base/error.h"
 #include "base/process/thread_name.h"
+#include "base/text/log.h"
 #include "data/augment/huge_pages.h"
 #include "data/cache/open_cases.h"
 #include "data/sampling/case_order.h"
@@ -34,12 +37,12 @@ class Loader::Worker {
         next_number_(options_.first_batch) {
     for (const int index : options_.cases) {
       const CaseInfo& info = cohort.cases.at(static_cast<std::size_t>(index));
-      check_patch_fits(options_.recipe.patch, info, options_.recipe.axes);
       if (!info.has_label) {
         throw_error<ConfigError>("case {} has no label to train on. Leave it out of the split.",
                                  info.id);
       }
     }
+    if (options_.rank == 0) tell_of_padding();
     CaseOrder(static_cast<int>(options_.cases.size()), 0, options_.order);  // refuses an empty list
     for (int i = 0; i < std::max(1, options_.threads); ++i) {
       threads_.emplace_back([this] { run(); });
@@ -85,6 +88,23 @@ class Loader::Worker {
   std::int64_t skipped_cases() const { return cases_.skipped(); }
 
  private:
+  void tell_of_padding() const {
+    const Extent& patch = options_.recipe.patch;
+    std::vector<int> small;
+    for (const int index : options_.cases) {
+      const CaseInfo& info = cohort_.cases[static_cast<std::size_t>(index)];
+      if (exceeds(patch, info.full_extent)) small.push_back(index);
+    }
+    if (small.empty()) return;
+    const CaseInfo& first = cohort_.cases[static_cast<std::size_t>(small.front())];
+    log::warn(
+        "{} of {} cases are smaller than the patch of {} (D x H x W) and padded with background, "
+        "as "
+        "in evaluation; the first, {}, has {}",
+        small.size(), options_.cases.size(), fmt::join(patch, " x "), first.id,
+        fmt::join(first.full_extent, " x "));
+  }
+
   struct Pending {
     std::unique_ptr<HostBatch> batch;
     int next_sample = 0;

@@ -65,8 +65,7 @@ struct LoaderOptions {
 
 class Loader {
  public:
-  // The cohort must outlive the loader. Throws ConfigError when the patch exceeds a volume or a
-  // case has no label.
+  // The cohort must outlive the loader. Throws ConfigError when a case has no label.
   Loader(const Cohort& cohort, LoaderOptions options);
   ~Loader();  // stops and joins the threads
 

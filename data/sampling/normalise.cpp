@@ -22,11 +22,8 @@ inline float normalised(const IntensityMap& map, float raw) {
   return raw == map.background ? 0.0f : value;
 }
 
-}  // namespace
-
-IntensityMap intensity_map(Normalisation normalisation, const IntensityStatistics& statistics) {
+IntensityMap mapped(Normalisation normalisation, const IntensityStatistics& s) {
   constexpr double kNoLimit = std::numeric_limits<float>::max();
-  const IntensityStatistics& s = statistics;
   switch (normalisation) {
     case Normalisation::kCappedZScore:
       return make_map(-kNoLimit, s.cap, s.capped_mean, s.capped_deviation, s.background);
@@ -37,8 +34,28 @@ IntensityMap intensity_map(Normalisation normalisation, const IntensityStatistic
     case Normalisation::kPercentile:
       return make_map(s.percentile_1, s.percentile_99, s.percentile_1,
                       s.percentile_99 - s.percentile_1, s.background);
+    case Normalisation::kTrimmedZScore:
+      return make_map(-kNoLimit, kNoLimit, s.trimmed_mean, s.trimmed_deviation, s.background);
   }
   return {};
+}
+
+}  // namespace
+
+IntensityMap intensity_map(Normalisation normalisation, const IntensityStatistics& statistics,
+                           Background background) {
+  IntensityMap map = mapped(normalisation, statistics);
+  // Equal to no voxel.
+  if (background == Background::kNormalised)
+    map.background = std::numeric_limits<float>::quiet_NaN();
+  return map;
+}
+
+IntensityMap intensity_map(const DataRecipe& recipe, const CaseFile& file, int modality) {
+  const bool trimmed = recipe.normalisation == Normalisation::kTrimmedZScore;
+  return intensity_map(recipe.normalisation,
+                       trimmed ? file.trimmed_statistics(modality) : file.statistics(modality),
+                       recipe.background);
 }
 
 void normalise_row(const IntensityMap& map, const StoredRow& row, float* __restrict out,

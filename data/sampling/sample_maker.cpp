@@ -39,14 +39,14 @@ SampleMaker::SampleMaker(const DataRecipe& recipe, int modalities)
 Crop SampleMaker::make(const CaseFile& file, std::uint64_t seed, std::uint64_t index, float* image,
                        std::uint8_t* label) {
   const CaseInfo& info = file.info();
+  const AugmentationDraw drawn = draw_augmentation(recipe_.augmentation, modalities_, seed, index);
   Stream crop_stream(seed, Purpose::kCrop, index);
   const Crop crop = draw_crop(recipe_.crop, recipe_.patch,
                               {info.full_extent, info.box_offset, info.box_extent,
                                [&](int region) { return file.foreground(region); }},
-                              crop_stream);
-  const AugmentationDraw drawn = draw_augmentation(recipe_.augmentation, modalities_, seed, index);
-  const bool spatial = drawn.spatial.changes();
-  if (!spatial && crop.extent == recipe_.patch) {
+                              crop_stream, drawn.stretch);
+  const bool spatial = drawn.spatial.changes(), scaled = crop.extent != recipe_.patch;
+  if (!spatial && !scaled) {
     read_mirrored(file, crop, drawn.mirror, image, label);
   } else {
     read_source(file, crop, drawn.mirror);
@@ -54,16 +54,32 @@ Crop SampleMaker::make(const CaseFile& file, std::uint64_t seed, std::uint64_t i
     if (drawn.spatial.elastic_alpha != 0) {
       field = elastic_field(drawn, recipe_.patch, seed, index);
     }
-    // The published pipeline scales a crop with linear images and nearest labels; cubic and
-    // indicator interpolation belong to the spatial transforms.
-    const bool cubic = recipe_.augmentation.cubic && spatial;
+    // The published pipelines scale a crop with linear images and nearest labels, stretch axes with
+    // cubic images and nearest labels, and turn a plane by nearest voxels; cubic and indicator
+    // interpolation belong to the other spatial transforms.
+    const bool interpolates = drawn.spatial.interpolates();
+    const bool stretched = drawn.stretch != std::array<double, 3>{1, 1, 1};
+    const bool nearest = !interpolates && !scaled;
+    const bool cubic = recipe_.augmentation.cubic && (interpolates || stretched) && !nearest;
     if (cubic) source_.prefilter();
     resample(source_,
              spatial_map(drawn.spatial, recipe_.patch, crop.extent, field ? &*field : nullptr),
-             {.cubic = cubic, .nearest_label = !spatial}, recipe_.patch, image, label);
+             {.cubic = cubic,
+              .nearest_label = !interpolates,
+              .nearest = nearest,
+              .fill = recipe_.augmentation.plane_turn_fill},
+             recipe_.patch, image, label);
+    if (nearest) clear_absent(info.available, image);  // of the fill
   }
   apply_intensity(drawn, info.available, recipe_.patch, seed, index, image, scratch_);
   return crop;
+}
+
+void SampleMaker::clear_absent(SubsetMask available, float* image) const {
+  const std::int64_t count = voxels(recipe_.patch);
+  for (int m = 0; m < modalities_; ++m) {
+    if (!contains(available, m)) std::fill_n(image + m * count, count, 0.0f);
+  }
 }
 
 // Straight from the file to the batch.
@@ -138,7 +154,7 @@ void SampleMaker::read_image(const CaseFile& file, int modality, const Crop& cro
       for (std::int64_t h = 0; h < height; ++h) std::fill_n(row_at(d, h), width, 0.0f);
     }
   }
-  const IntensityMap map = intensity_map(recipe_.normalisation, file.statistics(modality));
+  const IntensityMap map = intensity_map(recipe_, file, modality);
   file.for_each_stored_row(
       modality, {crop.corner[0] + begin, crop.corner[1], crop.corner[2]}, {count, height, width},
       [&, w_extent = width](const StoredRow& row) {

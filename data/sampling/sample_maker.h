@@ -26,6 +26,7 @@ class SampleMaker {
             std::uint8_t* label);
 
  private:
+  void clear_absent(SubsetMask available, float* image) const;
   void read_mirrored(const CaseFile& file, const Crop& crop, const std::array<bool, 3>& mirror,
                      float* image, std::uint8_t* label);
   void read_source(const CaseFile& file, const Crop& crop, const std::array<bool, 3>& mirror);

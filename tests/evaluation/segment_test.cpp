@@ -169,6 +169,28 @@ TEST(SegmentSubsets, CoversOnlyTheBrainBoxWhenTheRecipeSaysSo) {
   EXPECT_EQ(method.encoded, 0);
 }
 
+// Where crops lie in the brain box, windows do: a box smaller than the patch grows into the volume.
+TEST(SegmentSubsets, ASmallBrainBoxGrowsAsInTraining) {
+  auto recipe = small_recipe();
+  recipe.whole_volume = false;
+  recipe.patch = {6, 8, 4};
+  recipe.channels = {{0, data::Tissue::kOedema}};
+  FakeMethod method(
+      [](const at::Tensor& image, SubsetMask) {
+        return torch::ones({1, 1, image.size(2), image.size(3), image.size(4)});
+      },
+      recipe);
+  method.data.crop.inside_box = true;
+  auto image = torch::zeros({1, 2, 9, 10, 11});
+  image[0][1].slice(0, 4, 7).slice(1, 7, 10).slice(2, 1, 9).fill_(0.5);
+  const auto labels = segment_subsets(method, image, {0b11})[0];
+  auto expected = torch::zeros({9, 10, 11}, torch::kUInt8);
+  // 3 voxels grow by 1 and 2; 3 by 2 and 3, shifted down to the border; 8 are enough.
+  expected.slice(0, 3, 9).slice(1, 2, 10).slice(2, 1, 9).fill_(2);
+  EXPECT_TRUE(torch::from_blob(const_cast<std::uint8_t*>(labels.data()), {9, 10, 11}, torch::kUInt8)
+                  .equal(expected));
+}
+
 TEST(SegmentSubsets, TakesTheRunsOwnPatchAndRefusesImpossibleOnes) {
   FakeMethod method(voxelwise, small_recipe());
   const auto image = random_image({8, 8, 8});

@@ -1,6 +1,10 @@
 #include "data/augment/augmentation.h"
 
+#include <array>
 #include <cmath>
+#include <map>
+#include <numbers>
+#include <set>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -90,6 +94,131 @@ TEST(Augmentation, SwitchingOneTransformOffLeavesTheOthers) {
     EXPECT_EQ(all.channels[3].gamma, rest.channels[3].gamma);
     EXPECT_EQ(rest.channels[0].blur_sigma, 0);
   }
+}
+
+// mmFormer card, section 5: one of three planes, a whole angle from -10 to 9 degrees, always.
+TEST(Augmentation, PlaneTurnsAreWholeAnglesInOnePlaneOfThree) {
+  AugmentationRecipe recipe;
+  recipe.plane_turn_degrees = {-10, 9};
+  std::map<std::size_t, int> planes;
+  std::map<int, int> angles;
+  constexpr int kDraws = 6000;
+  for (std::uint64_t i = 0; i < kDraws; ++i) {
+    const SpatialChange change = draw_augmentation(recipe, 4, 1, i).spatial;
+    const double degrees = change.turn_radians * 180 / std::numbers::pi;
+    EXPECT_NEAR(degrees, std::round(degrees), 1e-9);
+    ++angles[static_cast<int>(std::round(degrees))];
+    ++planes[change.turn_axis];
+    EXPECT_FALSE(change.interpolates());
+  }
+  EXPECT_EQ(angles.begin()->first, -10);
+  EXPECT_EQ(angles.rbegin()->first, 9);
+  EXPECT_EQ(angles.size(), 20u);
+  for (const auto& [angle, times] : angles) EXPECT_NEAR(times, 300, 85);
+  for (const auto& [plane, times] : planes) EXPECT_NEAR(times, 2000, 185);
+  EXPECT_EQ(planes.size(), 3u);
+}
+
+// Mirroring after the turn is turning the other way after mirroring, if one axis of the plane
+// flips.
+TEST(Augmentation, ATurnBehindAMirrorGoesTheOtherWay) {
+  AugmentationRecipe plain, mirrored;
+  plain.plane_turn_degrees = mirrored.plane_turn_degrees = {-10, 9};
+  mirrored.mirror_probability = {0.5, 0.5, 0.5};
+  int opposite = 0;
+  for (std::uint64_t i = 0; i < 200; ++i) {
+    const AugmentationDraw first = draw_augmentation(plain, 1, 1, i);
+    const AugmentationDraw second = draw_augmentation(mirrored, 1, 1, i);
+    int flips = 0;
+    for (std::size_t axis = 0; axis < 3; ++axis) {
+      flips += axis != first.spatial.turn_axis && second.mirror[axis];
+    }
+    const double sign = flips == 1 ? -1 : 1;
+    opposite += flips == 1;
+    EXPECT_EQ(second.spatial.turn_radians, sign * first.spatial.turn_radians);
+  }
+  EXPECT_NEAR(opposite, 100, 35);
+}
+
+// Every index of the axis and every channel has its own pair; absent channels use theirs up.
+TEST(Augmentation, SlicesHaveGainsAndOffsetsOfTheirOwn) {
+  const Extent patch = {3, 4, 5};
+  constexpr std::size_t kVoxels = 3 * 4 * 5;
+  AugmentationRecipe recipe;
+  recipe.slice_gain = {0.9, 1.1};
+  recipe.slice_offset = {-0.1, 0.1};
+  std::vector<float> scratch;
+  for (int axis = 0; axis < 3; ++axis) {
+    recipe.slice_axis = axis;
+    const AugmentationDraw drawn = draw_augmentation(recipe, 3, 1, 5);
+    const auto applied = [&](float value, SubsetMask present) {
+      std::vector<float> image(3 * kVoxels, value);
+      apply_intensity(drawn, present, patch, 1, 5, image.data(), scratch);
+      return image;
+    };
+    const auto zeros = applied(0, 0b111), ones = applied(1, 0b111), alone = applied(1, 0b100);
+    std::set<float> gains, offsets;
+    for (std::size_t i = 0; i < ones.size(); ++i) {
+      const auto v = static_cast<std::int64_t>(i % kVoxels);
+      const std::array<std::int64_t, 3> at = {v / 20, v / 5 % 4, v % 5};
+      std::array<std::int64_t, 3> first{};  // the first voxel of the slice
+      first[static_cast<std::size_t>(axis)] = at[static_cast<std::size_t>(axis)];
+      const std::size_t same = i / kVoxels * kVoxels +
+                               static_cast<std::size_t>((first[0] * 4 + first[1]) * 5 + first[2]);
+      EXPECT_EQ(zeros[i], zeros[same]);
+      EXPECT_EQ(ones[i], ones[same]);
+      EXPECT_EQ(alone[i], i < 2 * kVoxels ? 1 : ones[i]);
+      EXPECT_LE(std::abs(zeros[i]), 0.1f);
+      EXPECT_LE(std::abs(ones[i] - zeros[i] - 1), 0.1001f);
+      offsets.insert(zeros[i]);
+      gains.insert(ones[i] - zeros[i]);
+    }
+    EXPECT_EQ(offsets.size(), 3 * static_cast<std::size_t>(patch[static_cast<std::size_t>(axis)]));
+    EXPECT_GE(gains.size(), offsets.size());
+  }
+}
+
+TEST(Augmentation, TheCommonOffsetIsOneForAllChannels) {
+  AugmentationRecipe recipe;
+  recipe.common_offset = {-0.1, 0.1};
+  std::vector<float> scratch;
+  double lowest = 1, highest = -1;
+  for (std::uint64_t i = 0; i < 500; ++i) {
+    std::vector<float> image(3 * 8, 2.0f);
+    apply_intensity(draw_augmentation(recipe, 3, 1, i), 0b101, {2, 2, 2}, 1, i, image.data(),
+                    scratch);
+    EXPECT_EQ(image[0], image[23]);
+    EXPECT_EQ(image[8], 2);
+    lowest = std::min(lowest, double{image[0]} - 2);
+    highest = std::max(highest, double{image[0]} - 2);
+  }
+  EXPECT_NEAR(lowest, -0.1, 0.005);
+  EXPECT_NEAR(highest, 0.1, 0.005);
+}
+
+TEST(Augmentation, AxesAreStretchedEachByItsOwnFactor) {
+  AugmentationRecipe recipe;
+  recipe.zoom_each_axis = {0.9, 1.1};
+  std::set<double> factors;
+  for (std::uint64_t i = 0; i < 300; ++i) {
+    for (const double factor : draw_augmentation(recipe, 1, 1, i).stretch) {
+      EXPECT_GE(factor, 0.9);
+      EXPECT_LE(factor, 1.1);
+      factors.insert(factor);
+    }
+  }
+  EXPECT_EQ(factors.size(), 900u);
+  EXPECT_NEAR(*factors.begin(), 0.9, 0.003);
+  EXPECT_NEAR(*factors.rbegin(), 1.1, 0.003);
+}
+
+TEST(Augmentation, RecipesOfOtherAxesTurnToTheVolumes) {
+  DataRecipe recipe;
+  recipe.axes = {1, 2, 0};
+  recipe.augmentation.slice_axis = 0;  // of the network: H of the volume
+  EXPECT_EQ(in_volume_order(recipe).augmentation.slice_axis, 1);
+  recipe.augmentation.slice_axis = 2;
+  EXPECT_EQ(in_volume_order(recipe).augmentation.slice_axis, 0);
 }
 
 TEST(Augmentation, AppliesTheTransformsInThePublishedOrderAndSkipsAbsentChannels) {

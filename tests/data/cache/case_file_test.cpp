@@ -1,5 +1,6 @@
 #include "data/cache/case_file.h"
 
+#include <cmath>
 #include <cstdlib>
 #include <fstream>
 
@@ -158,10 +159,51 @@ TEST(CaseFile, RefusesAnotherVersionAndAFlippedHeader) {
   };
   edit("f.attrs.modify('spacing_mm', [1.0, 1.0, 2.0])");
   EXPECT_THAT(message(), HasSubstr("header is damaged"));
-  edit("f.attrs['format_version'] = 2");
-  EXPECT_THAT(message(), HasSubstr("cache format version 2, this program reads version 1"));
+  edit("f.attrs['format_version'] = 3");
+  EXPECT_THAT(message(), HasSubstr("cache format version 3, this program reads versions 1 to 2"));
   std::ofstream(path) << "not HDF5";
   EXPECT_THAT(message(), HasSubstr("cannot open as a case file"));
+}
+
+// Files of version 1 have ten statistics; what a normalisation needs beyond them comes from the
+// voxels.
+TEST_P(CaseFileTest, VersionOneIsReadAndItsTrimmedStatisticsAreComputed) {
+  toy_.header.version = 1;
+  for (IntensityStatistics& statistics : toy_.header.statistics) {
+    statistics.percentile_1 = 100;
+    statistics.percentile_99 = 2000;
+  }
+  toy_.write(folder_.path());
+  const CaseFile file(folder_.path() / "cases/toy.h5");
+  file.verify();
+  EXPECT_EQ(file.header().version, 1);
+  EXPECT_EQ(file.statistics(1).mean, 1.1);
+  EXPECT_EQ(file.statistics(1).trimmed_mean, 0);  // not there until it is asked for
+  double count = 0, sum = 0, squares = 0;
+  for (std::int64_t d = 3; d < 40; ++d) {
+    for (std::int64_t h = 4; h < 45; ++h) {
+      for (std::int64_t w = 5; w < 40; ++w) {
+        const double value = toy_.intensity(1, {d, h, w});
+        if (!(value > 100 && value < 2000)) continue;
+        ++count;
+        sum += value;
+        squares += value * value;
+      }
+    }
+  }
+  const double mean = sum / count;
+  const double tolerance = toy_.real ? 0.5 : 1e-9;  // float16
+  EXPECT_NEAR(file.trimmed_statistics(1).trimmed_mean, mean, tolerance);
+  EXPECT_NEAR(file.trimmed_statistics(1).trimmed_deviation,
+              std::sqrt(squares / count - mean * mean), tolerance + 1e-6);
+  // Of this version they are what was measured.
+  toy_.header.version = kCaseFormatVersion;
+  toy_.header.statistics[1].trimmed_mean = 7;
+  toy_.header.statistics[1].edge_deviation = 11;
+  toy_.write(folder_.path());
+  const CaseFile now(folder_.path() / "cases/toy.h5");
+  EXPECT_EQ(now.trimmed_statistics(1).trimmed_mean, 7);
+  EXPECT_EQ(now.statistics(1).edge_deviation, 11);
 }
 
 TEST(CaseFile, RefusesAFileThatIsNotTheCohortsOwn) {

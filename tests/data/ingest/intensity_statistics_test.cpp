@@ -12,11 +12,22 @@ namespace lacuna::data {
 namespace {
 
 Json to_json(const IntensityStatistics& s) {
-  return {{"minimum", s.minimum},           {"maximum", s.maximum},
-          {"background", s.background},     {"mean", s.mean},
-          {"deviation", s.deviation},       {"cap", s.cap},
-          {"capped_mean", s.capped_mean},   {"capped_deviation", s.capped_deviation},
-          {"percentile_1", s.percentile_1}, {"percentile_99", s.percentile_99}};
+  return {{"minimum", s.minimum},
+          {"maximum", s.maximum},
+          {"background", s.background},
+          {"mean", s.mean},
+          {"deviation", s.deviation},
+          {"cap", s.cap},
+          {"capped_mean", s.capped_mean},
+          {"capped_deviation", s.capped_deviation},
+          {"percentile_1", s.percentile_1},
+          {"percentile_99", s.percentile_99},
+          {"trimmed_mean", s.trimmed_mean},
+          {"trimmed_deviation", s.trimmed_deviation},
+          {"median", s.median},
+          {"cap_edge", s.cap_edge},
+          {"edge_mean", s.edge_mean},
+          {"edge_deviation", s.edge_deviation}};
 }
 
 template <typename T>
@@ -38,14 +49,18 @@ for path in sorted(glob.glob(sys.argv[1] + "/*.json")):
     kind = np.int16 if "int" in path else np.float32
     x = np.fromfile(path.replace(".json", ".bin"), kind).astype(np.float64)
     other = x != x[0]
-    cap = x.max()
+    cap = edge = x.max()
     if x.max() >= 1:
-        hist, _ = np.histogram(x, bins=int(x.max()))
+        hist, edges = np.histogram(x, bins=int(x.max()))
         enough = np.argwhere(hist >= 50)
         cap = enough[-1, 0] if len(enough) else x.max()
-    c = np.minimum(x, cap)
+        edge = edges[cap + 1] if len(enough) else x.max()
+    c, e = np.minimum(x, cap), np.minimum(x, edge)
     p = np.percentile(x[x > 0], [1, 99]) if (x > 0).any() else [0, 0]
-    theirs = dict(minimum=x.min(), maximum=x.max(), background=x[0], mean=x[other].mean(),
+    t = x[other & (x > p[0]) & (x < p[1])]
+    theirs = dict(trimmed_mean=t.mean(), trimmed_deviation=t.std(), median=np.median(x[other]),
+                  cap_edge=edge, edge_mean=e[other].mean(), edge_deviation=e[other].std(),
+                  minimum=x.min(), maximum=x.max(), background=x[0], mean=x[other].mean(),
                   deviation=x[other].std(), cap=cap, capped_mean=c[other].mean(),
                   capped_deviation=c[other].std(), percentile_1=p[0], percentile_99=p[1])
     for name, value in theirs.items():
@@ -90,6 +105,27 @@ TEST(IntensityStatistics, CapIsTheIndexOfTheLastFullBin) {
   EXPECT_EQ(statistics.capped_mean, 10);      // all clipped to 10
   EXPECT_EQ(statistics.capped_deviation, 1);  // all alike: 1, so that dividing is harmless
   EXPECT_EQ(statistics.percentile_99, 20);
+  EXPECT_EQ(statistics.median, 10);
+  EXPECT_EQ(statistics.cap_edge, 11);
+  EXPECT_EQ(statistics.edge_mean, 10.4);  // (60 * 10 + 40 * 11) / 100
+  // None lies strictly between 10 and 20: all count.
+  EXPECT_EQ(statistics.trimmed_mean, 14);
+}
+
+// Background 25 lies between the percentiles of the head and is left out of its trimmed mean.
+TEST(IntensityStatistics, TrimmedMomentsLeaveTheBackgroundOut) {
+  std::vector<float> volume(1000, 25.0f);
+  for (std::size_t i = 1; i <= 101; ++i) volume[i] = static_cast<float>(i);
+  const IntensityStatistics statistics = intensity_statistics(volume);
+  EXPECT_GT(statistics.percentile_99, 90);
+  double sum = 0, voxels = 0;
+  for (int value = 1; value <= 101; ++value) {
+    if (value == 25 || value <= statistics.percentile_1 || value >= statistics.percentile_99)
+      continue;
+    sum += value;
+    ++voxels;
+  }
+  EXPECT_NEAR(statistics.trimmed_mean, sum / voxels, 1e-12);
 }
 
 }  // namespace

@@ -6,8 +6,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "base/error.h"
-
 namespace lacuna::data {
 namespace {
 
@@ -127,35 +125,82 @@ TEST_F(CropTest, ScaledCropsKeepToTheRangeAndTheVolume) {
   EXPECT_NEAR(scaled, 1000, 120);
 }
 
-TEST(CheckPatchFits, NamesCaseExtentsAndRemedy) {
-  CaseInfo info;
-  info.id = "case-7";
-  info.full_extent = {64, 96, 96};
-  EXPECT_NO_THROW(check_patch_fits({64, 96, 96}, info));
-  try {
-    check_patch_fits({80, 96, 96}, info);
-    FAIL();
-  } catch (const ConfigError& error) {
-    EXPECT_STREQ(
-        error.what(),
-        "case case-7: the patch 80x96x96 does not fit into the volume 64x96x96 (D x H x W)."
-        " Set data.patch to at most [64,96,96].");
+// The box is [10, 30) x [20, 50) x [5, 35).
+TEST_F(CropTest, CropsInsideTheBoxCoverItUniformlyAndNeverLeaveIt) {
+  CropRecipe recipe;
+  recipe.inside_box = true;
+  std::map<std::int64_t, int> d_counts;
+  std::int64_t lowest = 99, highest = 0;
+  for (std::uint64_t i = 0; i < 4000; ++i) {
+    const Crop crop = draw(recipe, i, {13, 30, 21});  // odd ones, and one as large as the box
+    ++d_counts[crop.corner[0]];
+    EXPECT_EQ(crop.corner[1], 20);
+    lowest = std::min(lowest, crop.corner[2]);
+    highest = std::max(highest, crop.corner[2]);
+  }
+  EXPECT_EQ(d_counts.begin()->first, 10);
+  EXPECT_EQ(d_counts.rbegin()->first, 30 - 13);
+  for (const auto& [corner, times] : d_counts) EXPECT_NEAR(times, 500, 110);  // 5 deviations
+  EXPECT_EQ(lowest, 5);
+  EXPECT_EQ(highest, 35 - 21);
+  recipe.exclude_last = true;
+  for (std::uint64_t i = 0; i < 200; ++i) EXPECT_LT(draw(recipe, i, {13, 30, 21}).corner[0], 17);
+  recipe.centred_probability = 1;
+  recipe.centre_regions = {1};  // voxel (29, 49, 5): in a corner of the box
+  EXPECT_EQ(draw(recipe, 0, {13, 15, 17}).corner, (Extent{30 - 13, 50 - 15, 5}));
+}
+
+// A box that is smaller than the patch grows to both sides and stays in the volume.
+TEST_F(CropTest, ASmallBoxGrowsIntoTheVolume) {
+  CropRecipe recipe;
+  recipe.inside_box = true;
+  for (std::uint64_t i = 0; i < 50; ++i) {
+    const Crop crop = draw(recipe, i, {25, 40, 40});
+    EXPECT_EQ(crop.extent, (Extent{25, 40, 40}));
+    EXPECT_EQ(crop.corner[0], 8);                               // [8, 33): 2 before, 3 behind
+    EXPECT_TRUE(crop.corner[1] == 15 || crop.corner[1] == 16);  // [15, 56): 41 voxels
+    EXPECT_TRUE(crop.corner[2] == 0 || crop.corner[2] == 1);    // [0, 41)
   }
 }
 
-TEST(CheckPatchFits, SpeaksInTheNetworksOrderOfAxes) {
-  CaseInfo info;
-  info.id = "case-7";
-  info.full_extent = {64, 90, 96};
-  try {
-    check_patch_fits({80, 90, 96}, info, {1, 2, 0});
-    FAIL();
-  } catch (const ConfigError& error) {
-    EXPECT_STREQ(
-        error.what(),
-        "case case-7: the patch 90x96x80 does not fit into the volume 90x96x64 (H x W x D)."
-        " Set data.patch to at most [90,96,64].");
+// mmFormer card, check 9.
+TEST(GrownBox, EqualsThePublishedPreprocessing) {
+  EXPECT_EQ(grown_box({30, 170}, 128, 240), (Interval{30, 170}));
+  EXPECT_EQ(grown_box({50, 150}, 128, 240), (Interval{36, 165}));
+  EXPECT_EQ(grown_box({10, 130}, 128, 240), (Interval{6, 135}));
+  EXPECT_EQ(grown_box({5, 100}, 128, 155), (Interval{0, 128}));
+  EXPECT_EQ(grown_box({5, 101}, 128, 155), (Interval{0, 129}));
+  // At the upper border the published box stays too short; here it is shifted down.
+  EXPECT_EQ(grown_box({60, 155}, 128, 155), (Interval{27, 155}));
+  EXPECT_EQ(grown_box({0, 100}, 128, 120), (Interval{0, 120}));
+  EXPECT_EQ(grown_box({3, 8}, 0, 20), (Interval{3, 8}));
+}
+
+// As evaluation pads: at the end of the axis.
+TEST_F(CropTest, AVolumeSmallerThanThePatchIsReadFromItsFirstVoxelOn) {
+  CropRecipe recipe;
+  recipe.scale_probability = 0.5;
+  recipe.scale = {0.7, 1.3};
+  recipe.margin = {5, 5, 5};
+  for (const bool inside : {false, true}) {
+    recipe.inside_box = inside;
+    for (std::uint64_t i = 0; i < 300; ++i) {
+      const Crop crop = draw(recipe, i, {64, 20, 50});
+      EXPECT_EQ(crop.corner[0], 0);
+      EXPECT_GE(crop.extent[0], 44);
+      EXPECT_LE(crop.extent[0], 64);
+      EXPECT_LE(crop.corner[1] + crop.extent[1], 60);
+      EXPECT_LE(crop.extent[2], 50);
+    }
   }
+  EXPECT_TRUE(exceeds({64, 20, 50}, source_.full_extent));
+  EXPECT_FALSE(exceeds({40, 60, 50}, source_.full_extent));
+}
+
+TEST_F(CropTest, AStretchedAxisIsReadFromASmallerCrop) {
+  Stream stream(1, Purpose::kCrop, 4);
+  const Crop crop = draw_crop({}, {20, 30, 31}, source_, stream, {1.25, 0.9, 1});
+  EXPECT_EQ(crop.extent, (Extent{16, 33, 31}));
 }
 
 }  // namespace

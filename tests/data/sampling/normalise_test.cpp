@@ -9,13 +9,14 @@ namespace lacuna::data {
 namespace {
 
 std::vector<float> normalise(Normalisation normalisation, const IntensityStatistics& statistics,
-                             const std::vector<float>& raw, bool reversed = false) {
+                             const std::vector<float>& raw, bool reversed = false,
+                             Background background = Background::kZero) {
   const std::vector<std::int16_t> stored(raw.begin(), raw.end());
   std::vector<float> out(raw.size());
   StoredRow row;
   row.count = static_cast<std::int64_t>(raw.size());
   row.integers = stored.data();
-  normalise_row(intensity_map(normalisation, statistics), row, out.data(), reversed);
+  normalise_row(intensity_map(normalisation, statistics, background), row, out.data(), reversed);
   return out;
 }
 
@@ -63,6 +64,8 @@ TEST(Normalise, EachKindMatchesItsFormula) {
   s.deviation = 25;
   s.percentile_1 = 20;
   s.percentile_99 = 120;
+  s.trimmed_mean = 60;
+  s.trimmed_deviation = 20;
   const std::vector<float> raw = {0, 10, 50, 100, 200};
   const auto expect = [&](Normalisation kind, const std::vector<float>& expected) {
     const std::vector<float> out = normalise(kind, s, raw);
@@ -71,6 +74,24 @@ TEST(Normalise, EachKindMatchesItsFormula) {
   expect(Normalisation::kZScore, {0, -1.6f, 0, 2, 6});
   expect(Normalisation::kMinMax, {0, 0.05f, 0.25f, 0.5f, 1});
   expect(Normalisation::kPercentile, {0, 0, 0.3f, 0.8f, 1});
+  expect(Normalisation::kTrimmedZScore, {0, -2.5f, -0.5f, 2, 7});  // not clipped
+}
+
+TEST(Normalise, BackgroundCanBeMappedLikeEveryVoxel) {
+  IntensityStatistics s;
+  s.background = 3;
+  s.mean = 50;
+  s.deviation = 25;
+  s.trimmed_mean = 60;
+  s.trimmed_deviation = 20;
+  const std::vector<float> raw = {3, 50, 100};
+  const auto z = normalise(Normalisation::kZScore, s, raw, false, Background::kNormalised);
+  const auto t = normalise(Normalisation::kTrimmedZScore, s, raw, true, Background::kNormalised);
+  const std::vector<float> expected_z = {-1.88f, 0, 2}, expected_t = {2, -0.5f, -2.85f};
+  for (std::size_t i = 0; i < 3; ++i) {
+    EXPECT_NEAR(z[i], expected_z[i], 1e-6);
+    EXPECT_NEAR(t[i], expected_t[i], 1e-6);
+  }
 }
 
 TEST(Normalise, BackgroundStaysZeroWhateverItsValue) {

@@ -1,6 +1,8 @@
 #include "data/sampling/sample_maker.h"
 
 #include <algorithm>
+#include <cmath>
+#include <set>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -124,6 +126,149 @@ TEST_P(SampleMakerTest, HeavyAugmentationIsAFunctionOfTheIndexAndLeavesAbsentMod
         std::all_of(absent, absent + voxels(recipe_.patch), [](float v) { return v == 0; }));
     EXPECT_LE(*std::max_element(label.begin(), label.end()), 3);
   }
+}
+
+// scipy.ndimage.rotate, order 0, mode constant, straight from its definition.
+TEST_P(SampleMakerTest, PlaneTurnsReadTheNearestVoxelAndFillWhatIsOutside) {
+  recipe_.patch = {20, 21, 24};
+  recipe_.augmentation = mirror_augmentation();
+  recipe_.augmentation.plane_turn_degrees = {-10, 9};
+  recipe_.augmentation.plane_turn_fill = -5;
+  std::set<std::size_t> planes;
+  for (std::uint64_t index = 0; index < 12; ++index) {
+    const Sample sample(recipe_, file_, index);
+    const AugmentationDraw drawn = draw_augmentation(recipe_.augmentation, 4, 1, index);
+    const std::size_t axis = drawn.spatial.turn_axis;
+    planes.insert(axis);
+    const std::size_t a = axis == 0 ? 1 : 0, b = axis == 2 ? 1 : 2;
+    const double c = std::cos(drawn.spatial.turn_radians), s = std::sin(drawn.spatial.turn_radians);
+    std::size_t wrong = 0, outside = 0, near_ties = 0, i = 0;
+    for (int m = 0; m < 4; ++m) {
+      Extent v{};
+      for (v[0] = 0; v[0] < 20; ++v[0]) {
+        for (v[1] = 0; v[1] < 21; ++v[1]) {
+          for (v[2] = 0; v[2] < 24; ++v[2], ++i) {
+            std::array<double, 3> x = {double(v[0]), double(v[1]), double(v[2])};
+            const double centre_a = double(recipe_.patch[a] - 1) / 2,
+                         centre_b = double(recipe_.patch[b] - 1) / 2;
+            x[a] = centre_a + c * (double(v[a]) - centre_a) + s * (double(v[b]) - centre_b);
+            x[b] = centre_b - s * (double(v[a]) - centre_a) + c * (double(v[b]) - centre_b);
+            bool inside = true, tie = false;
+            Extent at{};
+            for (std::size_t k = 0; k < 3; ++k) {
+              const double last = double(recipe_.patch[k] - 1);
+              inside = inside && x[k] >= 0 && x[k] <= last;
+              const double fraction = x[k] + 0.5 - std::floor(x[k] + 0.5);
+              tie = tie || std::abs(x[k]) < 2e-4 || std::abs(x[k] - last) < 2e-4 ||
+                    fraction < 1e-3 || fraction > 1 - 1e-3;
+              const auto nearest = static_cast<std::int64_t>(std::floor(x[k] + 0.5));
+              at[k] = sample.crop.corner[k] +
+                      (drawn.mirror[k] ? recipe_.patch[k] - 1 - nearest : nearest);
+            }
+            if (tie && drawn.spatial.turn_radians != 0) {
+              ++near_ties;
+              continue;
+            }
+            const bool present = contains(file_.info().available, m);
+            const float expected = inside ? normalised(m, at) : present ? -5.0f : 0.0f;
+            outside += !inside;
+            wrong += std::abs(sample.image[i] - expected) > 1e-3f;
+            if (m == 0) wrong += sample.label[i] != (inside ? cohort_.tissue(at) : 0);
+          }
+        }
+      }
+    }
+    EXPECT_EQ(wrong, 0u) << index;
+    EXPECT_LT(near_ties, sample.image.size() / 3);
+    if (std::abs(drawn.spatial.turn_radians) > 0.06) {
+      EXPECT_GT(outside, 100u);
+    }
+  }
+  EXPECT_EQ(planes.size(), 3u);
+}
+
+// Images cubic, labels nearest, from a crop that is smaller or larger along each axis.
+TEST_P(SampleMakerTest, StretchedAxesAreReadFromAnotherExtent) {
+  recipe_.patch = {20, 21, 24};
+  recipe_.augmentation.zoom_each_axis = {0.8, 1.25};
+  recipe_.augmentation.cubic = true;
+  std::set<std::int64_t> extents;
+  for (std::uint64_t index = 0; index < 8; ++index) {
+    const Sample sample(recipe_, file_, index);
+    const auto stretch = draw_augmentation(recipe_.augmentation, 4, 1, index).stretch;
+    for (std::size_t axis = 0; axis < 3; ++axis) {
+      const double wanted = static_cast<double>(recipe_.patch[axis]) / stretch[axis];
+      EXPECT_NEAR(static_cast<double>(sample.crop.extent[axis]), wanted, 0.5001);
+      extents.insert(sample.crop.extent[axis]);
+    }
+    std::size_t wrong = 0, i = 0;
+    for (std::int64_t d = 0; d < 20; ++d) {
+      for (std::int64_t h = 0; h < 21; ++h) {
+        for (std::int64_t w = 0; w < 24; ++w, ++i) {
+          Extent at{};
+          const Extent v = {d, h, w};
+          for (std::size_t k = 0; k < 3; ++k) {
+            const double x = (static_cast<double>(v[k]) + 0.5) *
+                                 static_cast<double>(sample.crop.extent[k]) /
+                                 static_cast<double>(recipe_.patch[k]) -
+                             0.5;
+            at[k] = sample.crop.corner[k] + static_cast<std::int64_t>(std::floor(x + 0.5));
+          }
+          wrong += sample.label[i] != cohort_.tissue(at);
+        }
+      }
+    }
+    EXPECT_LT(wrong, 20u) << index;  // ties of rounding
+  }
+  EXPECT_GT(extents.size(), 10u);
+}
+
+// The brain box is [3, 40) x [4, 45) x [5, 40) of 44 x 50 x 56.
+TEST_P(SampleMakerTest, KeptBackgroundIsMappedInsideTheBoxAndZeroOutside) {
+  recipe_.patch = {44, 50, 56};
+  recipe_.background = Background::kNormalised;
+  const Sample sample(recipe_, file_, 0);
+  std::size_t i = 0, wrong = 0, background = 0;
+  for (int m = 0; m < 4; ++m) {
+    for (std::int64_t d = 0; d < 44; ++d) {
+      for (std::int64_t h = 0; h < 50; ++h) {
+        for (std::int64_t w = 0; w < 56; ++w, ++i) {
+          const Extent at = {d, h, w};
+          const bool stored = cohort_.toy().in_box(at) && contains(file_.info().available, m);
+          const float raw = cohort_.intensity(0, m, at);
+          const float expected = stored ? raw - static_cast<float>(0.1 + m) : 0;
+          wrong += std::abs(sample.image[i] - expected) > 1e-3f;
+          background += stored && raw == ToyCase::kBackground;
+        }
+      }
+    }
+  }
+  EXPECT_EQ(wrong, 0u);
+  EXPECT_GT(background, 0u);
+}
+
+// Evaluation pads such a volume behind its last voxel; so does training.
+TEST_P(SampleMakerTest, ACaseSmallerThanThePatchIsPaddedWithBackground) {
+  recipe_.patch = {48, 50, 60};
+  recipe_.background = Background::kNormalised;
+  const Sample sample(recipe_, file_, 0);
+  EXPECT_EQ(sample.crop.corner, (Extent{0, 0, 0}));
+  std::size_t i = 0, wrong = 0;
+  for (int m = 0; m < 4; ++m) {
+    for (std::int64_t d = 0; d < 48; ++d) {
+      for (std::int64_t h = 0; h < 50; ++h) {
+        for (std::int64_t w = 0; w < 60; ++w, ++i) {
+          const Extent at = {d, h, w};
+          const bool stored = cohort_.toy().in_box(at) && contains(file_.info().available, m);
+          const float expected =
+              stored ? cohort_.intensity(0, m, at) - static_cast<float>(0.1 + m) : 0;
+          wrong += std::abs(sample.image[i] - expected) > 1e-3f;
+          if (m == 0) wrong += sample.label[i] != cohort_.tissue(at);
+        }
+      }
+    }
+  }
+  EXPECT_EQ(wrong, 0u);
 }
 
 INSTANTIATE_TEST_SUITE_P(Codecs, SampleMakerTest, ::testing::Values("none", "lz4"));
