@@ -8,8 +8,8 @@
 #include <torch/utils.h>
 
 #include "app/bench/bench.h"
-#include "evaluation/sliding_window.h"
-#include "evaluation/subset_evaluation.h"
+#include "evaluation/prediction/sliding_window.h"
+#include "evaluation/prediction/subset_evaluation.h"
 #include "methods/registry.h"
 
 namespace lacuna::app {

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "app/bench/bench.h"
-#include "evaluation/overlap.h"
+#include "evaluation/scores/overlap.h"
 
 namespace lacuna::app {
 namespace {

@@ -9,7 +9,7 @@
 #include "base/text/log.h"
 #include "base/text/progress.h"
 #include "data/cohorts/source.h"
-#include "evaluation/predict.h"
+#include "evaluation/prediction/predict.h"
 #include "worker/run/run_directory.h"
 #include "worker/setup/device_setup.h"
 

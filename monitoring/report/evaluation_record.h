@@ -9,8 +9,8 @@
 #include "base/files/file_system.h"
 #include "base/text/json.h"
 #include "data/types/modality.h"
-#include "evaluation/subset_evaluation.h"
-#include "evaluation/summary.h"
+#include "evaluation/scores/case_score.h"
+#include "evaluation/statistics/summary.h"
 
 namespace lacuna::monitoring {
 

@@ -6,7 +6,7 @@
 
 #include <fmt/format.h>
 
-#include "evaluation/comparison.h"
+#include "evaluation/statistics/comparison.h"
 #include "monitoring/report/html.h"
 #include "monitoring/report/report_view.h"
 

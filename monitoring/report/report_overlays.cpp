@@ -1,5 +1,5 @@
 // Best and worst case of a run as pictures: the modalities, the truth, and what the method makes of
-// a few subsets, from the overlays that an evaluation leaves (evaluation/overlay.h).
+// a few subsets, from the overlays that an evaluation leaves (evaluation/prediction/overlay.h).
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>

@@ -8,7 +8,7 @@
 
 #include <fmt/format.h>
 
-#include "evaluation/comparison.h"
+#include "evaluation/statistics/comparison.h"
 #include "monitoring/report/html.h"
 #include "monitoring/report/replicates.h"
 

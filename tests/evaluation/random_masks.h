@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "base/random.h"
-#include "evaluation/mask.h"
+#include "evaluation/volumes/mask.h"
 
 namespace lacuna::evaluation {
 

@@ -4,7 +4,7 @@
 #include <chrono>
 #include <map>
 
-#include "evaluation/subset_evaluation.h"
+#include "evaluation/prediction/subset_evaluation.h"
 
 namespace lacuna::worker {
 namespace {

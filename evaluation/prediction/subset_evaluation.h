@@ -1,0 +1,39 @@
+// A case segmented and scored under many modality subsets, with features encoded once per window.
+//
+// Thread-safety: one evaluation at a time per method object.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "data/cache/case_file.h"
+#include "data/cache/cohort.h"
+#include "evaluation/prediction/segment.h"
+#include "evaluation/scores/case_score.h"
+#include "methods/method.h"
+
+namespace lacuna::evaluation {
+
+// Normalises the full volume of a case as the method's recipe says: 1 x M x D x H x W, float.
+at::Tensor load_volume(const data::CaseFile& file, const methods::Method& method);
+
+struct EvaluationOptions {
+  std::vector<int> cases;                 // indices into Cohort::cases
+  std::vector<data::SubsetMask> subsets;  // empty: all non-empty ones
+  ScoreOptions score;                     // HD95 definition, empty rule
+  bool hd95 = true;
+  std::optional<data::Extent> patch;  // as for segment_subsets()
+  // Called after each case with (done, total); returning false stops early.
+  std::function<bool(int, int)> progress;
+  // Called with each segmentation, for overlays and predictions; may be empty.
+  std::function<void(int case_index, data::SubsetMask, const std::vector<std::uint8_t>&)> keep;
+};
+
+// Scores of every case and subset (a subset that a case cannot provide is left out, and counted).
+std::vector<CaseScore> evaluate(methods::Method& method, const data::Cohort& cohort,
+                                const EvaluationOptions& options);
+
+}  // namespace lacuna::evaluation

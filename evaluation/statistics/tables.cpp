@@ -1,0 +1,213 @@
+#include "evaluation/statistics/tables.h"
+
+#include <cmath>
+
+#include <fmt/format.h>
+
+namespace lacuna::evaluation {
+namespace {
+
+// Enough digits to give the same double back.
+std::string exact(double value) { return std::isnan(value) ? "" : fmt::format("{:.17g}", value); }
+
+std::string rounded(double value, int digits) {
+  return std::isnan(value) ? "-" : fmt::format("{:.{}f}", value, digits);
+}
+
+std::string quoted(const std::string& text) {
+  if (text.find_first_of(",\"\n\r") == std::string::npos) return text;
+  std::string result = "\"";
+  for (const char c : text) result += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return result + "\"";
+}
+
+std::string csv_header(const std::string& first, const Summary& summary) {
+  std::string line = first + ",cases";
+  for (const char* metric : {"dice", "hd95_mm"}) {
+    if (!summary.hd95 && metric[0] == 'h') continue;
+    for (const std::string& region : summary.regions) line += fmt::format(",{}_{}", metric, region);
+    line += fmt::format(",{}_mean", metric);
+  }
+  return line + "\n";
+}
+
+std::string csv_row(const std::string& first, const Means& means, const Summary& summary) {
+  std::string line = fmt::format("{},{}", quoted(first), means.cases);
+  for (const auto* values : {&means.dice, &means.hd95_mm}) {
+    if (!summary.hd95 && values == &means.hd95_mm) continue;
+    for (const double value : *values) line += "," + exact(value);
+    line += "," + exact(mean_of(*values));
+  }
+  return line + "\n";
+}
+
+// The numbers of a table row: Dice in %, HD95 in mm, each with its mean over regions.
+std::vector<std::string> cells(const Means& means, const Summary& summary) {
+  std::vector<std::string> row;
+  for (const double dice : means.dice) row.push_back(rounded(100 * dice, 2));
+  row.push_back(rounded(100 * mean_of(means.dice), 2));
+  if (!summary.hd95) return row;
+  for (const double distance : means.hd95_mm) row.push_back(rounded(distance, 2));
+  row.push_back(rounded(mean_of(means.hd95_mm), 2));
+  return row;
+}
+
+// Header cells in the order of cells().
+std::vector<std::string> headings(const Summary& summary, const char* percent) {
+  std::vector<std::string> names;
+  for (const std::string& metric : {fmt::format("Dice {}", percent), std::string("HD95 mm")}) {
+    if (!summary.hd95 && metric[0] == 'H') continue;
+    for (const std::string& region : summary.regions) {
+      names.push_back(fmt::format("{} {}", region, metric));
+    }
+    names.push_back(fmt::format("mean {}", metric));
+  }
+  return names;
+}
+
+Json named(const std::vector<double>& values, const Summary& summary) {
+  Json object = Json::object();
+  for (std::size_t r = 0; r < values.size(); ++r) object[summary.regions[r]] = values[r];
+  object["mean"] = mean_of(values);
+  return object;
+}
+
+Json means_json(const Means& means, const Summary& summary) {
+  Json object{{"cases", means.cases}, {"dice", named(means.dice, summary)}};
+  if (summary.hd95) object["hd95_mm"] = named(means.hd95_mm, summary);
+  return object;
+}
+
+}  // namespace
+
+std::string cases_csv(const std::vector<CaseScore>& scores, const data::ModalitySet& modalities,
+                      const Summary& summary) {
+  std::string text = "case,institution,subset,region,dice,hd95_mm,predicted_voxels,true_voxels\n";
+  for (const CaseScore& score : scores) {
+    for (std::size_t r = 0; r < score.regions.size(); ++r) {
+      const RegionScore& region = score.regions[r];
+      text += fmt::format(
+          "{},{},{},{},{},{},{},{}\n", quoted(score.case_id), quoted(score.institution),
+          modalities.format(score.subset), summary.regions[r], exact(region.dice),
+          summary.hd95 ? exact(region.hd95_mm) : "", region.predicted_voxels, region.true_voxels);
+    }
+  }
+  return text;
+}
+
+std::string subsets_csv(const Summary& summary, const data::ModalitySet& modalities) {
+  std::string text = csv_header("subset", summary);
+  for (const SubsetMeans& each : summary.subsets) {
+    text += csv_row(modalities.format(each.subset), each.means, summary);
+  }
+  return text + csv_row("mean", summary.all, summary);
+}
+
+std::string institutions_csv(const Summary& summary) {
+  std::string text = csv_header("institution", summary);
+  for (const InstitutionMeans& each : summary.institutions) {
+    text += csv_row(each.institution, each.means, summary);
+  }
+  return text;
+}
+
+std::string markdown_table(const Summary& summary, const data::ModalitySet& modalities) {
+  std::string text = "|", rule = "|";
+  for (const std::string& name : modalities.names()) {
+    text += fmt::format(" {} |", name);
+    rule += ":-:|";
+  }
+  for (const std::string& name : headings(summary, "%")) {
+    text += fmt::format(" {} |", name);
+    rule += "-:|";
+  }
+  text += "\n" + rule + "\n";
+  const auto add_numbers = [&](const Means& means) {
+    for (const std::string& cell : cells(means, summary)) text += fmt::format(" {} |", cell);
+    text += "\n";
+  };
+  for (const SubsetMeans& each : summary.subsets) {
+    text += "|";
+    for (int m = 0; m < modalities.size(); ++m) {
+      text += data::contains(each.subset, m) ? " ● |" : " ○ |";
+    }
+    add_numbers(each.means);
+  }
+  text += "| mean |";
+  for (int m = 1; m < modalities.size(); ++m) text += " |";
+  add_numbers(summary.all);
+  return text;
+}
+
+std::string latex_table(const Summary& summary, const data::ModalitySet& modalities) {
+  const auto names = headings(summary, "\\%");
+  std::string text = fmt::format("\\begin{{tabular}}{{{}{}}}\n\\hline\n",
+                                 std::string(static_cast<std::size_t>(modalities.size()), 'c'),
+                                 std::string(names.size(), 'r'));
+  for (const std::string& name : modalities.names()) text += name + " & ";
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    text += names[i] + (i + 1 < names.size() ? " & " : " \\\\\n\\hline\n");
+  }
+  const auto add_numbers = [&](const Means& means) {
+    const auto row = cells(means, summary);
+    for (const std::string& cell : row) text += " & " + cell;
+    text += " \\\\\n";
+  };
+  for (const SubsetMeans& each : summary.subsets) {
+    for (int m = 0; m < modalities.size(); ++m) {
+      if (m > 0) text += " & ";
+      text += data::contains(each.subset, m) ? "$\\bullet$" : "$\\circ$";
+    }
+    add_numbers(each.means);
+  }
+  text += fmt::format("\\hline\n\\multicolumn{{{}}}{{c}}{{mean}}", modalities.size());
+  add_numbers(summary.all);
+  return text + "\\hline\n\\end{tabular}\n";
+}
+
+Json summary_json(const Summary& summary, const data::ModalitySet& modalities,
+                  const ScoreOptions& options, const Json& about) {
+  Json result = about;
+  result["cases"] = summary.cases;
+  result["modalities"] = modalities.names();
+  result["regions"] = summary.regions;
+  result["empty_rule"] = describe_empty_rule(options);
+  result["subsets"] = Json::array();
+  for (const SubsetMeans& each : summary.subsets) {
+    Json row = means_json(each.means, summary);
+    row["subset"] = modalities.format(each.subset);
+    result["subsets"].push_back(row);
+  }
+  result["mean"] = means_json(summary.all, summary);
+  result["institutions"] = Json::object();
+  for (const InstitutionMeans& each : summary.institutions) {
+    result["institutions"][each.institution] = means_json(each.means, summary);
+  }
+  const Robustness& robustness = summary.robustness;
+  result["robustness"] = {{"dice_by_size", robustness.dice_by_size},
+                          {"dice_area", robustness.dice_area}};
+  if (summary.hd95) {
+    result["hd95_definition"] = name_of(options.hd95);
+    result["robustness"]["hd95_mm_by_size"] = robustness.hd95_by_size;
+    result["robustness"]["hd95_mm_area"] = robustness.hd95_area;
+  }
+  return result;
+}
+
+void write_tables(FileSystem& files, const std::filesystem::path& directory,
+                  const std::vector<CaseScore>& scores, const data::ModalitySet& modalities,
+                  const Summary& summary, const ScoreOptions& options, const Json& about) {
+  files.make_directories(directory);
+  if (files.exists(directory / "summary.json")) files.remove(directory / "summary.json");
+  write_durably(files, directory / "cases.csv", cases_csv(scores, modalities, summary));
+  write_durably(files, directory / "subsets.csv", subsets_csv(summary, modalities));
+  if (!summary.institutions.empty()) {
+    write_durably(files, directory / "institutions.csv", institutions_csv(summary));
+  }
+  write_durably(files, directory / "table.md", markdown_table(summary, modalities));
+  write_durably(files, directory / "table.tex", latex_table(summary, modalities));
+  write_durably(files, directory / "summary.json",
+                summary_json(summary, modalities, options, about).dump(2) + "\n");
+}
+
+}  // namespace lacuna::evaluation
