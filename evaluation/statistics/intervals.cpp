@@ -120,14 +120,14 @@ double kendall_tau_b(const std::vector<int>& a, const std::vector<int>& b) {
 
 // Ranks the methods by `values_at(method, cases)` over all cases and in each draw.
 template <typename Values>
-Ranking rank_by(std::size_t methods, bool high_is_good, const Resamples& resamples,
-                const Values& values_at) {
+MethodRanking rank_by(std::size_t methods, bool high_is_good, const Resamples& resamples,
+                      const Values& values_at) {
   const auto at = [&](std::span<const std::int32_t> cases) {
     std::vector<double> values;
     for (std::size_t m = 0; m < methods; ++m) values.push_back(values_at(m, cases));
     return ranks_of(values, high_is_good);
   };
-  Ranking ranking;
+  MethodRanking ranking;
   ranking.rank = at(all_cases(resamples.cases()));
   ranking.frequency.assign(methods, std::vector<int>(methods));
   std::vector<std::vector<double>> drawn(methods);
@@ -257,16 +257,16 @@ PairedBootstrap bootstrap_difference(std::span<const double> a, std::span<const 
   return result;
 }
 
-Ranking aggregate_then_rank(const std::vector<std::vector<double>>& scores, bool high_is_good,
-                            const Resamples& resamples) {
+MethodRanking aggregate_then_rank(const std::vector<std::vector<double>>& scores, bool high_is_good,
+                                  const Resamples& resamples) {
   return rank_by(scores.size(), high_is_good, resamples,
                  [&](std::size_t method, std::span<const std::int32_t> cases) {
                    return mean_at(scores[method], cases);
                  });
 }
 
-Ranking rank_then_aggregate(const std::vector<std::vector<double>>& scores, bool high_is_good,
-                            const Resamples& resamples) {
+MethodRanking rank_then_aggregate(const std::vector<std::vector<double>>& scores, bool high_is_good,
+                                  const Resamples& resamples) {
   std::vector<std::vector<double>> ranks(scores.size());
   for (int i = 0; i < resamples.cases(); ++i) {
     std::vector<double> values;
@@ -274,10 +274,10 @@ Ranking rank_then_aggregate(const std::vector<std::vector<double>>& scores, bool
     const auto of_case = ranks_of(values, high_is_good);
     for (std::size_t m = 0; m < scores.size(); ++m) ranks[m].push_back(of_case[m]);
   }
-  Ranking ranking = rank_by(scores.size(), /*high_is_good=*/false, resamples,
-                            [&](std::size_t method, std::span<const std::int32_t> cases) {
-                              return mean_at(ranks[method], cases);
-                            });
+  MethodRanking ranking = rank_by(scores.size(), /*high_is_good=*/false, resamples,
+                                  [&](std::size_t method, std::span<const std::int32_t> cases) {
+                                    return mean_at(ranks[method], cases);
+                                  });
   for (const auto& method : ranks) {
     ranking.mean_rank.push_back(mean_at(method, all_cases(resamples.cases())));
   }

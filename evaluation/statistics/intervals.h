@@ -70,7 +70,7 @@ struct PairedBootstrap {
 PairedBootstrap bootstrap_difference(std::span<const double> a, std::span<const double> b,
                                      const Resamples& resamples, double level = 0.95);
 
-struct Ranking {
+struct MethodRanking {
   std::vector<int> rank;                    // per method, 1 is best; ties share the smallest
   std::vector<double> mean_rank;            // over cases; rank_then_aggregate only
   std::vector<double> median;               // of the draws' ranks
@@ -81,10 +81,10 @@ struct Ranking {
 
 // scores[method][case]. Means first, then ranks; or ranks per case (a missing score takes the worst
 // place), then their mean.
-Ranking aggregate_then_rank(const std::vector<std::vector<double>>& scores, bool high_is_good,
-                            const Resamples& resamples);
-Ranking rank_then_aggregate(const std::vector<std::vector<double>>& scores, bool high_is_good,
-                            const Resamples& resamples);
+MethodRanking aggregate_then_rank(const std::vector<std::vector<double>>& scores, bool high_is_good,
+                                  const Resamples& resamples);
+MethodRanking rank_then_aggregate(const std::vector<std::vector<double>>& scores, bool high_is_good,
+                                  const Resamples& resamples);
 
 // The value below which a normal variable lies with probability p.
 double normal_quantile(double p);

@@ -96,8 +96,8 @@ TEST_F(Intervals, RanksOfMethods) {
     for (const char* way : {"aggregate_then_rank", "rank_then_aggregate"}) {
       const Json& theirs = expected_["ranks"][metric][way];
       const bool aggregate = std::string(way).starts_with("agg");
-      const Ranking ours = aggregate ? aggregate_then_rank(methods, high, table_)
-                                     : rank_then_aggregate(methods, high, table_);
+      const MethodRanking ours = aggregate ? aggregate_then_rank(methods, high, table_)
+                                           : rank_then_aggregate(methods, high, table_);
       EXPECT_EQ(Json(ours.rank), theirs["rank"]) << metric << way;
       EXPECT_EQ(Json(ours.frequency), theirs["frequency"]) << metric << way;
       for (std::size_t m = 0; m < methods.size(); ++m) {
