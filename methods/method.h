@@ -99,6 +99,9 @@ struct Batch {
   at::Tensor image;  // N x M x D x H x W, float, normalised; what the case lacks is 0
   at::Tensor label;  // N x D x H x W, uint8, data::Tissue values
   std::vector<std::vector<SubsetMask>> subsets;  // [draw][sample]
+  // Per sample, what the case really has, whatever a subset keeps of it; empty: everything. The
+  // image of another modality is 0 and no image: losses leave out what would compare with it.
+  std::vector<SubsetMask> available;
   // Keys for counter-based random numbers; empty: nothing is drawn (comparisons from outside).
   std::vector<std::uint64_t> sample_index;
   std::vector<std::array<std::int64_t, 3>> origin;  // crop corner in the full volume, voxels

@@ -6,16 +6,28 @@
 
 namespace lacuna::methods {
 
-// One line per method: declaration here, definition in the method's own source.
-const MethodEntry& mckd_entry();
-const MethodEntry& mst_kdnet_entry();
-const MethodEntry& shaspec_entry();
-const MethodEntry& unet_entry();
+// One line per method: declaration here, definition in the method's own directory.
+namespace mckd {
+const MethodEntry& entry();
+}
+namespace mst_kdnet {
+const MethodEntry& entry();
+}
+namespace shaspec {
+const MethodEntry& entry();
+}
+namespace unet {
+const MethodEntry& entry();
+}
 
 const std::vector<const MethodEntry*>& all_methods() {
   static const std::vector<const MethodEntry*> entries = [] {
-    std::vector<const MethodEntry*> list = {&mckd_entry(), &mst_kdnet_entry(), &shaspec_entry(),
-                                            &unet_entry()};
+    std::vector<const MethodEntry*> list = {
+        &mckd::entry(),
+        &mst_kdnet::entry(),
+        &shaspec::entry(),
+        &unet::entry(),
+    };
     std::sort(list.begin(), list.end(),
               [](const auto* a, const auto* b) { return a->name < b->name; });
     return list;

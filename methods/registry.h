@@ -1,7 +1,7 @@
 // The methods that are built in, found by name.
 //
-// Adding one: a header and a source that define `const MethodEntry& <name>_entry()`, and one line
-// in registry.cpp. Thread-safe: constant after start.
+// Adding one: a directory methods/<name>/ that defines `const MethodEntry& <name>::entry()`, and
+// two lines in registry.cpp. Thread-safe: constant after start.
 #pragma once
 
 #include <cstdint>

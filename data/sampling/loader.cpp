@@ -188,6 +188,7 @@ class Loader::Worker {
     batch->label.resize(voxels);
     batch->subsets.assign(static_cast<std::size_t>(options_.recipe.draws),
                           std::vector<SubsetMask>(samples));
+    batch->available.resize(samples);
     batch->cases.resize(samples);
     batch->sample_index.resize(samples);
     batch->origin.resize(samples);
@@ -220,6 +221,7 @@ class Loader::Worker {
       batch.subsets[draw][i] = subsets[draw];
     }
     count_bytes(crop.extent, data::count(file->info().available));
+    batch.available[i] = file->info().available;
     batch.cases[i] = case_index;
     batch.sample_index[i] = index;
     batch.origin[i] = crop.corner;

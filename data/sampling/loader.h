@@ -32,6 +32,7 @@ struct HostBatch {
   std::vector<float> image;         // N x M x D x H x W, normalised; absent modalities are 0
   std::vector<std::uint8_t> label;  // N x D x H x W, Tissue values
   std::vector<std::vector<SubsetMask>> subsets;  // [draw][sample]
+  std::vector<SubsetMask> available;             // what the case really has
   std::vector<int> cases;                        // index into Cohort::cases
   std::vector<std::uint64_t> sample_index;       // global
   std::vector<Extent> origin;                    // crop corner in the full volume, voxels

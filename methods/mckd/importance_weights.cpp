@@ -2,7 +2,7 @@
 
 #include <ATen/ATen.h>
 
-namespace lacuna::methods {
+namespace lacuna::methods::mckd {
 
 at::Tensor importance(const at::Tensor& raw, ImportanceNormalisation kind) {
   switch (kind) {
@@ -28,4 +28,4 @@ at::Tensor importance_ratio(const at::Tensor& raw, ImportanceNormalisation kind)
   return weights.unsqueeze(1) / weights.unsqueeze(0);
 }
 
-}  // namespace lacuna::methods
+}  // namespace lacuna::methods::mckd

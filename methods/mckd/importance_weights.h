@@ -4,7 +4,7 @@
 
 #include <ATen/core/Tensor.h>
 
-namespace lacuna::methods {
+namespace lacuna::methods::mckd {
 
 enum class ImportanceNormalisation {
   kSoftmax,  // the published code: softmax on the fly in every use
@@ -21,4 +21,4 @@ at::Tensor importance(const at::Tensor& raw, ImportanceNormalisation kind);
 // since they reach zero.
 at::Tensor importance_ratio(const at::Tensor& raw, ImportanceNormalisation kind);
 
-}  // namespace lacuna::methods
+}  // namespace lacuna::methods::mckd

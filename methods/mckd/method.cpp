@@ -10,7 +10,7 @@
 #include "methods/shared/region_loss.h"
 #include "methods/shared/restarted_stages.h"
 
-namespace lacuna::methods {
+namespace lacuna::methods::mckd {
 namespace {
 
 constexpr const char* kNetwork = "network";
@@ -18,27 +18,27 @@ constexpr const char* kImportance = "importance";
 
 }  // namespace
 
-MckdMethod::MckdMethod(const MethodSettings& settings)
+Method::Method(const MethodSettings& settings)
     : modalities_(settings.modalities),
-      options_(parse_mckd_options(settings.options)),
-      network_(std::make_shared<models::MckdNetwork>(settings.modalities.size(),
-                                                     static_cast<int>(published_regions().size()),
-                                                     settings.width)),
+      options_(parse(settings.options)),
+      network_(std::make_shared<Network>(settings.modalities.size(),
+                                         static_cast<int>(published_regions().size()),
+                                         settings.width)),
       subset_decoder_(*network_, [](const std::vector<at::Tensor>& features,
                                     const std::vector<SubsetMask>& subsets) {
         return fill_with_mean(features.front(), subsets);
       }) {}
 
-std::vector<std::string> MckdMethod::ignored_official_names() const {
+std::vector<std::string> Method::ignored_official_names() const {
   return {"multihead_attn."};  // built by the published code, never used
 }
 
-std::map<std::string, std::vector<double>> MckdMethod::fill_exceptions() const {
+std::map<std::string, std::vector<double>> Method::fill_exceptions() const {
   if (modalities_.size() != 4) return {};
   return {{"kd_weights.kd_weights", {0.2, 0.1, 0.9, 0.4}}};
 }
 
-std::vector<ParameterGroup> MckdMethod::groups() {
+std::vector<ParameterGroup> Method::groups() {
   ParameterGroup network{kNetwork, {}}, importance{kImportance, {}};
   for (const auto& item : network_->named_parameters()) {
     (item.key().starts_with("kd_weights") ? importance : network).parameters.push_back(item.key());
@@ -47,7 +47,7 @@ std::vector<ParameterGroup> MckdMethod::groups() {
 }
 
 // Published: 80,000 iterations with all modalities of 115,000, and the meta phase in both stages.
-std::vector<Stage> MckdMethod::stages(std::int64_t steps) const {
+std::vector<Stage> Method::stages(std::int64_t steps) const {
   const OptimizerSpec adam{.kind = OptimizerSpec::Kind::kAdam,
                            .learning_rate = 1e-2,
                            .weight_decay = options_.importance_decay};
@@ -66,7 +66,7 @@ std::vector<Stage> MckdMethod::stages(std::int64_t steps) const {
   return stages;
 }
 
-void MckdMethod::initialise() {
+void Method::initialise() {
   network_->initialise();
   if (options_.store_normalised) {
     torch::NoGradGuard no_grad;
@@ -75,8 +75,8 @@ void MckdMethod::initialise() {
   invalidate_evaluation_cache();
 }
 
-models::SharedNetwork::Features MckdMethod::encode_batch(
-    const at::Tensor& image, const std::vector<SubsetMask>& subsets) const {
+models::SharedNetwork::Features Method::encode_batch(const at::Tensor& image,
+                                                     const std::vector<SubsetMask>& subsets) const {
   require_extent({image.size(2), image.size(3), image.size(4)}, extent_multiple(), "input");
   models::SharedNetwork::Features features = network_->encode(image, subsets);
   if (options_.skip_fill_mean) {
@@ -85,20 +85,20 @@ models::SharedNetwork::Features MckdMethod::encode_batch(
   return features;
 }
 
-at::Tensor MckdMethod::segment(const models::SharedNetwork::Features& features,
-                               const std::vector<SubsetMask>& subsets) const {
+at::Tensor Method::segment(const models::SharedNetwork::Features& features,
+                           const std::vector<SubsetMask>& subsets) const {
   return network_->decode(fill_with_mean(features.bottleneck, subsets), features.skips);
 }
 
-at::Tensor MckdMethod::segment_weighted(const models::SharedNetwork::Features& features,
-                                        const std::vector<SubsetMask>& subsets) const {
+at::Tensor Method::segment_weighted(const models::SharedNetwork::Features& features,
+                                    const std::vector<SubsetMask>& subsets) const {
   const at::Tensor filled =
       options_.meta_fill_mean ? fill_with_mean(features.bottleneck, subsets) : features.bottleneck;
   const at::Tensor weights = importance(network_->raw_importance, options_.normalisation);
   return network_->decode(filled * weights.view({1, -1, 1, 1, 1, 1}), features.skips);
 }
 
-Loss MckdMethod::loss(const std::string& phase, const Batch& batch, const Progress&) {
+Loss Method::loss(const std::string& phase, const Batch& batch, const Progress&) {
   const std::vector<SubsetMask>& subsets = batch.subsets.at(0);
   const models::SharedNetwork::Features features = encode_batch(batch.image, subsets);
   if (phase == "meta") {
@@ -113,13 +113,13 @@ Loss MckdMethod::loss(const std::string& phase, const Batch& batch, const Progre
   return loss;
 }
 
-void MckdMethod::end_phase(const std::string&, const Progress&) {
+void Method::end_phase(const std::string&, const Progress&) {
   if (!options_.store_normalised) return;
   torch::NoGradGuard no_grad;
   network_->raw_importance.copy_(network_->raw_importance.softmax(0));
 }
 
-std::vector<std::pair<std::string, double>> MckdMethod::diagnostics() {
+std::vector<std::pair<std::string, double>> Method::diagnostics() {
   torch::NoGradGuard no_grad;
   const at::Tensor weights =
       importance(network_->raw_importance, options_.normalisation).to(at::kCPU, at::kDouble);
@@ -130,24 +130,24 @@ std::vector<std::pair<std::string, double>> MckdMethod::diagnostics() {
   return result;
 }
 
-at::Tensor MckdMethod::forward(const at::Tensor& image, SubsetMask subset) {
+at::Tensor Method::forward(const at::Tensor& image, SubsetMask subset) {
   const std::vector<SubsetMask> subsets(image.size(0), subset);
   return segment(encode_batch(image, subsets), subsets);
 }
 
-Features MckdMethod::encode(const at::Tensor& image) {
+Features Method::encode(const at::Tensor& image) {
   // Mean skips depend on the subset in every level, so nothing but the image can be shared.
-  if (options_.skip_fill_mean) return Method::encode(image);
+  if (options_.skip_fill_mean) return methods::Method::encode(image);
   require_extent({image.size(2), image.size(3), image.size(4)}, extent_multiple(), "window");
   return subset_decoder_.encode(image);
 }
 
-at::Tensor MckdMethod::decode(const Features& features, const std::vector<SubsetMask>& subsets) {
+at::Tensor Method::decode(const Features& features, const std::vector<SubsetMask>& subsets) {
   if (options_.skip_fill_mean) {
     const torch::NoGradGuard no_grad;
-    return Method::decode(features, subsets);
+    return methods::Method::decode(features, subsets);
   }
   return subset_decoder_.decode(features, subsets);
 }
 
-}  // namespace lacuna::methods
+}  // namespace lacuna::methods::mckd

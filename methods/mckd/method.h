@@ -21,11 +21,11 @@
 #include "methods/registry.h"
 #include "methods/shared/subset_decoder.h"
 
-namespace lacuna::methods {
+namespace lacuna::methods::mckd {
 
-class MckdMethod final : public Method {
+class Method final : public methods::Method {
  public:
-  explicit MckdMethod(const MethodSettings& settings);
+  explicit Method(const MethodSettings& settings);
 
   torch::nn::Module& module() override { return *network_; }
   std::vector<std::string> ignored_official_names() const override;
@@ -46,7 +46,7 @@ class MckdMethod final : public Method {
   at::Tensor decode(const Features& features, const std::vector<SubsetMask>& subsets) override;
   void invalidate_evaluation_cache() override { subset_decoder_.invalidate(); }
 
-  models::MckdNetwork& network() { return *network_; }
+  Network& network() { return *network_; }
 
  private:
   // Logits of the training and inference forward pass.
@@ -58,11 +58,11 @@ class MckdMethod final : public Method {
                                                const std::vector<SubsetMask>& subsets) const;
 
   data::ModalitySet modalities_;
-  MckdOptions options_;
-  std::shared_ptr<models::MckdNetwork> network_;
+  Options options_;
+  std::shared_ptr<Network> network_;
   SubsetDecoder subset_decoder_;
 };
 
-const MethodEntry& mckd_entry();
+const MethodEntry& entry();
 
-}  // namespace lacuna::methods
+}  // namespace lacuna::methods::mckd

@@ -3,18 +3,18 @@
 #include <torch/types.h>
 #include <torch/utils.h>
 
-namespace lacuna::models {
+namespace lacuna::methods::mckd {
 
-MckdNetwork::MckdNetwork(int modalities, int outputs, double width)
-    : SharedNetwork(modalities, outputs, width) {
+Network::Network(int modalities, int outputs, double width)
+    : models::SharedNetwork(modalities, outputs, width) {
   const auto weights = register_module("kd_weights", std::make_shared<torch::nn::Module>());
   raw_importance = weights->register_parameter("kd_weights", torch::zeros({modalities}));
 }
 
-void MckdNetwork::initialise() {
-  SharedNetwork::initialise();
+void Network::initialise() {
+  models::SharedNetwork::initialise();
   torch::NoGradGuard no_grad;
   raw_importance.uniform_(0, 1);
 }
 
-}  // namespace lacuna::models
+}  // namespace lacuna::methods::mckd

@@ -4,11 +4,11 @@
 
 #include "models/shared_network.h"
 
-namespace lacuna::models {
+namespace lacuna::methods::mckd {
 
-class MckdNetwork : public SharedNetwork {
+class Network : public models::SharedNetwork {
  public:
-  MckdNetwork(int modalities, int outputs, double width);
+  Network(int modalities, int outputs, double width);
 
   // Convolutions as published; importance weights U(0, 1).
   void initialise() override;
@@ -16,4 +16,4 @@ class MckdNetwork : public SharedNetwork {
   at::Tensor raw_importance;  // M
 };
 
-}  // namespace lacuna::models
+}  // namespace lacuna::methods::mckd

@@ -2,32 +2,27 @@
 // method_options of a run). Defaults are the published code's. Value type.
 #pragma once
 
-#include <vector>
-
-#include "base/text/json.h"
-#include "base/text/options.h"
 #include "losses/pairwise_distillation.h"
 #include "methods/mckd/importance_weights.h"
+#include "methods/shared/option_binding.h"
 
-namespace lacuna::methods {
+namespace lacuna::methods::mckd {
 
-struct MckdOptions {
-  double alpha = 0.1;
+struct Options {
+  double alpha;
   losses::DistillationOptions distillation;
-  bool meta_fill_mean = false;
-  bool skip_fill_mean = false;
-  ImportanceNormalisation normalisation = ImportanceNormalisation::kSoftmax;
-  bool store_normalised = false;
-  bool cosine = false;
-  double importance_decay = 5e-4;
-  bool warm_up = true;
-  bool official = false;
+  bool meta_fill_mean, skip_fill_mean;
+  ImportanceNormalisation normalisation;
+  bool store_normalised;
+  bool cosine;
+  double importance_decay;
+  bool warm_up;
+  bool official;
 };
 
-const std::vector<Option>& mckd_options();
+const OptionBinding<Options>& binding();
 
-// `resolved`: against mckd_options(). Throws ConfigError when `official` meets another choice than
-// the published code's, or two choices exclude each other.
-MckdOptions parse_mckd_options(const Json& resolved);
+// `resolved`: against binding().declared(). Throws ConfigError when two choices exclude each other.
+Options parse(const Json& resolved);
 
-}  // namespace lacuna::methods
+}  // namespace lacuna::methods::mckd

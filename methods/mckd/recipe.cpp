@@ -2,15 +2,15 @@
 #include "methods/mckd/method.h"
 #include "methods/shared/shared_recipe.h"
 
-namespace lacuna::methods {
+namespace lacuna::methods::mckd {
 
-data::DataRecipe MckdMethod::recipe() const {
+data::DataRecipe Method::recipe() const {
   return shared_data_recipe(/*centre_choices=*/4, /*cubic=*/options_.official);
 }
 
-InferenceRecipe MckdMethod::inference() const { return shared_inference(); }
+InferenceRecipe Method::inference() const { return shared_inference(); }
 
-const MethodEntry& mckd_entry() {
+const MethodEntry& entry() {
   static const MethodEntry entry = {
       .name = "mckd",
       .title = "Meta-learned cross-modal knowledge distillation",
@@ -34,14 +34,14 @@ const MethodEntry& mckd_entry() {
           "once. "
           "Augmentation interpolates images linearly unless official is set. No post-processing of "
           "masks. Crops, subsets and augmentation are seeded.",
-      .options = mckd_options(),
+      .options = binding().declared(),
       .run_defaults = R"({"train": {"steps": 115000, "batch": 2}})",
-      .make = [](const MethodSettings& settings) -> std::unique_ptr<Method> {
-        return std::make_unique<MckdMethod>(settings);
+      .make = [](const MethodSettings& settings) -> std::unique_ptr<methods::Method> {
+        return std::make_unique<Method>(settings);
       },
       .channels_last_on_cpu = true,  // even at 64^3, a fifth faster at 96^3
   };
   return entry;
 }
 
-}  // namespace lacuna::methods
+}  // namespace lacuna::methods::mckd

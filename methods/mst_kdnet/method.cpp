@@ -13,7 +13,7 @@
 #include "methods/shared/extent_check.h"
 #include "methods/shared/zero_fill.h"
 
-namespace lacuna::methods {
+namespace lacuna::methods::mst_kdnet {
 namespace {
 
 using losses::precise;
@@ -54,7 +54,7 @@ models::SampleDropout dropout_of(const Batch& batch, const Progress& progress,
 
 }  // namespace
 
-std::vector<data::Region> MstKdMethod::channels(const MstKdOptions& options) {
+std::vector<data::Region> Method::channels(const Options& options) {
   const std::uint32_t background = 1, netc = 2, snfh = 4, et = 8, rc = 16;
   std::vector<data::Region> result =
       options.region_targets
@@ -65,21 +65,21 @@ std::vector<data::Region> MstKdMethod::channels(const MstKdOptions& options) {
   return result;
 }
 
-MstKdMethod::MstKdMethod(const MethodSettings& settings)
-    : options_(parse_mst_kdnet_options(settings.options)),
+Method::Method(const MethodSettings& settings)
+    : options_(parse(settings.options)),
       patch_(settings.patch.value_or(kPublishedPatch)),
       attention_weight_(attention_weight_for(tokens_of(patch_), options_)),
       channels_(channels(options_)),
       module_(std::make_shared<torch::nn::Module>()) {
   require_extent(patch_, extent_multiple(), "data.patch");
-  const models::MstKdShape shape{.in = settings.modalities.size(),
-                                 .out = static_cast<std::int64_t>(channels_.size()),
-                                 .extent = patch_,
-                                 .width = settings.width};
+  const Shape shape{.in = settings.modalities.size(),
+                    .out = static_cast<std::int64_t>(channels_.size()),
+                    .extent = patch_,
+                    .width = settings.width};
   if (!options_.shared_network) {
-    teacher_ = module_->register_module("model_full", std::make_shared<models::MstKdNet>(shape));
+    teacher_ = module_->register_module("model_full", std::make_shared<Network>(shape));
   }
-  student_ = module_->register_module("model_missing", std::make_shared<models::MstKdNet>(shape));
+  student_ = module_->register_module("model_missing", std::make_shared<Network>(shape));
   if (options_.shared_network) teacher_ = student_;
   discriminator_ = module_->register_module(
       "d_style", std::make_shared<models::StyleDiscriminator>(
@@ -87,13 +87,13 @@ MstKdMethod::MstKdMethod(const MethodSettings& settings)
                      data::Extent{patch_[0] / 8, patch_[1] / 8, patch_[2] / 8}, settings.width));
 }
 
-void MstKdMethod::initialise() {
+void Method::initialise() {
   teacher_->initialise();
   if (student_ != teacher_) student_->initialise();
   discriminator_->initialise();
 }
 
-std::vector<ParameterGroup> MstKdMethod::groups() {
+std::vector<ParameterGroup> Method::groups() {
   ParameterGroup networks{kNetworks, {}}, discriminator{kDiscriminator, {}};
   for (const auto& item : module_->named_parameters()) {
     // Never applied; without a gradient the published optimiser leaves it alone.
@@ -104,7 +104,7 @@ std::vector<ParameterGroup> MstKdMethod::groups() {
   return {networks, discriminator};
 }
 
-std::vector<Stage> MstKdMethod::stages(std::int64_t steps) const {
+std::vector<Stage> Method::stages(std::int64_t steps) const {
   const OptimizerSpec adam{.learning_rate = 1e-4, .beta2 = options_.beta2, .weight_decay = 1e-5};
   const ScheduleSpec poly{.kind = ScheduleSpec::Kind::kPoly,
                           .power = 0.9,
@@ -123,8 +123,8 @@ std::vector<Stage> MstKdMethod::stages(std::int64_t steps) const {
   return {stage};
 }
 
-MstKdMethod::Outputs MstKdMethod::run_networks(const Batch& batch, const Progress& progress,
-                                               bool update_running) const {
+Method::Outputs Method::run_networks(const Batch& batch, const Progress& progress,
+                                     bool update_running) const {
   auto full = dropout_of(batch, progress, 0), missing = dropout_of(batch, progress, 1);
   const auto mode = [&](models::SampleDropout& dropout) {
     return models::ForwardMode{.dropout = options_.dropout ? &dropout : nullptr,
@@ -134,21 +134,21 @@ MstKdMethod::Outputs MstKdMethod::run_networks(const Batch& batch, const Progres
           student_->forward(zero_fill(batch.image, batch.subsets.at(0)), mode(missing))};
 }
 
-std::vector<at::Tensor> MstKdMethod::gram_features(const models::MstKdOutput& out) const {
+std::vector<at::Tensor> Method::gram_features(const Output& out) const {
   if (options_.paper_gram_features) {
     return precise_list(std::array{out.c2d_pooled, out.bottleneck, out.merged});
   }
   return precise_list(std::array{out.c3d, out.style, out.content});
 }
 
-Loss MstKdMethod::loss(const std::string& phase, const Batch& batch, const Progress& progress) {
+Loss Method::loss(const std::string& phase, const Batch& batch, const Progress& progress) {
   if (phase == "discriminator") return discriminator_loss(batch, progress);
   const Outputs out = run_networks(batch, progress, /*update_running=*/true);
   styles_.push_back({batch.image, out.full.style.detach(), out.missing.style.detach()});
   return joint_loss(out, batch, progress);
 }
 
-Loss MstKdMethod::joint_loss(const Outputs& out, const Batch& batch, const Progress& progress) {
+Loss Method::joint_loss(const Outputs& out, const Batch& batch, const Progress& progress) {
   const at::Tensor l_full = precise(out.full.logit), l_missing = precise(out.missing.logit);
   const at::Tensor p_full = l_full.sigmoid(), p_missing = l_missing.sigmoid();
   const at::Tensor target = losses::region_targets(batch.label, channels_, l_full.scalar_type());
@@ -188,6 +188,8 @@ Loss MstKdMethod::joint_loss(const Outputs& out, const Batch& batch, const Progr
   const at::Tensor gram = options_.mean_gram ? losses::mean_gram_matching(g_full, g_missing)
                                              : losses::gram_matching(g_full, g_missing);
 
+  // With gram=mean the term has another scale, for which no weight is known.
+  const double gram_weight = options_.gram_weight.value_or(options_.mean_gram ? 0 : 1);
   const double ramp = losses::gaussian_ramp(progress.epoch(), 20, 10);
   Loss loss;
   loss.parts = {{"dice_full", dice_full},     {"dice_missing", dice_missing},
@@ -197,7 +199,7 @@ Loss MstKdMethod::joint_loss(const Outputs& out, const Batch& batch, const Progr
   loss.total = (1 - options_.student_weight) * dice_full + options_.student_weight * dice_missing +
                ramp * consistency + options_.content_weight * content +
                options_.feature_weight * features + attention_weight_ * attention +
-               options_.logit_weight * logits + options_.gram_weight * gram;
+               options_.logit_weight * logits + gram_weight * gram;
   if (options_.style_weight > 0) {
     const at::Tensor style =
         losses::gram_matching({taught(out.full.style)}, {precise(out.missing.style)});
@@ -216,7 +218,7 @@ Loss MstKdMethod::joint_loss(const Outputs& out, const Batch& batch, const Progr
 
 // The styles are those that the joint phase judged, so both phases see the networks before their
 // step; asked for alone, the phase makes them.
-Loss MstKdMethod::discriminator_loss(const Batch& batch, const Progress& progress) {
+Loss Method::discriminator_loss(const Batch& batch, const Progress& progress) {
   Styles styles;
   while (!styles_.empty() && !styles.image.defined()) {
     if (styles_.front().image.const_data_ptr() == batch.image.const_data_ptr()) {
@@ -235,7 +237,7 @@ Loss MstKdMethod::discriminator_loss(const Batch& batch, const Progress& progres
 }
 
 // encode() and decode() stay the default: modalities meet in the first convolution.
-at::Tensor MstKdMethod::forward(const at::Tensor& image, SubsetMask subset) {
+at::Tensor Method::forward(const at::Tensor& image, SubsetMask subset) {
   Batch batch;
   batch.image = image;
   auto dropout = dropout_of(batch, {}, 1);
@@ -246,4 +248,4 @@ at::Tensor MstKdMethod::forward(const at::Tensor& image, SubsetMask subset) {
   return student_->forward(zero_fill(image, subsets), mode).logit;
 }
 
-}  // namespace lacuna::methods
+}  // namespace lacuna::methods::mst_kdnet

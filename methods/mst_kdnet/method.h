@@ -22,11 +22,11 @@
 #include "methods/registry.h"
 #include "models/style_discriminator.h"
 
-namespace lacuna::methods {
+namespace lacuna::methods::mst_kdnet {
 
-class MstKdMethod final : public Method {
+class Method final : public methods::Method {
  public:
-  explicit MstKdMethod(const MethodSettings& settings);
+  explicit Method(const MethodSettings& settings);
 
   torch::nn::Module& module() override { return *module_; }
   std::vector<ParameterGroup> groups() override;
@@ -40,16 +40,16 @@ class MstKdMethod final : public Method {
   void end_step(const Progress&) override { styles_.clear(); }
   at::Tensor forward(const at::Tensor& image, SubsetMask subset) override;
 
-  models::MstKdNet& teacher() { return *teacher_; }
-  models::MstKdNet& student() { return *student_; }
+  Network& teacher() { return *teacher_; }
+  Network& student() { return *student_; }
   models::StyleDiscriminator& discriminator() { return *discriminator_; }
 
   // The channels' tissues: the label that each channel learns.
-  static std::vector<data::Region> channels(const MstKdOptions& options);
+  static std::vector<data::Region> channels(const Options& options);
 
  private:
   struct Outputs {
-    models::MstKdOutput full, missing;
+    Output full, missing;
   };
   // The styles of one micro-batch, kept from the joint phase for the discriminator.
   struct Styles {
@@ -60,18 +60,18 @@ class MstKdMethod final : public Method {
   Outputs run_networks(const Batch& batch, const Progress& progress, bool update_running) const;
   Loss joint_loss(const Outputs& out, const Batch& batch, const Progress& progress);
   Loss discriminator_loss(const Batch& batch, const Progress& progress);
-  std::vector<at::Tensor> gram_features(const models::MstKdOutput& out) const;
+  std::vector<at::Tensor> gram_features(const Output& out) const;
 
-  MstKdOptions options_;
+  Options options_;
   data::Extent patch_;
   double attention_weight_;
   std::vector<data::Region> channels_;
   std::shared_ptr<torch::nn::Module> module_;
-  std::shared_ptr<models::MstKdNet> teacher_, student_;
+  std::shared_ptr<Network> teacher_, student_;
   std::shared_ptr<models::StyleDiscriminator> discriminator_;
   std::deque<Styles> styles_;
 };
 
-const MethodEntry& mst_kdnet_entry();
+const MethodEntry& entry();
 
-}  // namespace lacuna::methods
+}  // namespace lacuna::methods::mst_kdnet

@@ -10,12 +10,13 @@
 #include "base/error.h"
 #include "models/initialisation.h"
 
-namespace lacuna::models {
+namespace lacuna::methods::mst_kdnet {
 namespace {
 
 // 16 at width 1; group norm wants whole groups.
 std::int64_t base_channels(double width) {
-  return kNormGroups * std::max<std::int64_t>(1, std::llround(16 * width / kNormGroups));
+  return models::kNormGroups *
+         std::max<std::int64_t>(1, std::llround(16 * width / models::kNormGroups));
 }
 
 at::Tensor doubled(const at::Tensor& x) {
@@ -24,9 +25,9 @@ at::Tensor doubled(const at::Tensor& x) {
 
 }  // namespace
 
-MstKdNet::MstKdNet(const MstKdShape& shape) : shape_(shape), base_(base_channels(shape.width)) {
+Network::Network(const Shape& shape) : shape_(shape), base_(base_channels(shape.width)) {
   const auto block = [&](const std::string& name, std::int64_t channels) {
-    return register_module(name, std::make_shared<PreActivationBlock>(channels));
+    return register_module(name, std::make_shared<models::PreActivationBlock>(channels));
   };
   const std::int64_t b = base_;
   first_ = conv("conv1a", shape.in, b, 3);
@@ -50,24 +51,25 @@ MstKdNet::MstKdNet(const MstKdShape& shape) : shape_(shape), base_(base_channels
   last_ = conv("up1conv", b, shape.out);
 }
 
-std::shared_ptr<BiasedConv> MstKdNet::conv(const char* name, std::int64_t in, std::int64_t out,
-                                           std::int64_t kernel, std::int64_t stride) {
-  return register_module(name,
-                         std::make_shared<BiasedConv>(ConvShape{.in = in,
-                                                                .out = out,
-                                                                .kernel = kernel,
-                                                                .stride = {stride, stride, stride},
-                                                                .padding = kernel / 2}));
+std::shared_ptr<models::BiasedConv> Network::conv(const char* name, std::int64_t in,
+                                                  std::int64_t out, std::int64_t kernel,
+                                                  std::int64_t stride) {
+  return register_module(name, std::make_shared<models::BiasedConv>(
+                                   models::ConvShape{.in = in,
+                                                     .out = out,
+                                                     .kernel = kernel,
+                                                     .stride = {stride, stride, stride},
+                                                     .padding = kernel / 2}));
 }
 
-MstKdOutput MstKdNet::forward(const at::Tensor& image, const ForwardMode& mode) const {
+Output Network::forward(const at::Tensor& image, const models::ForwardMode& mode) const {
   if (image.sizes().slice(2) != at::IntArrayRef(shape_.extent)) {
     throw_error<ConfigError>(
         "the input is {} voxels, but this network is made for {}: its position embeddings fix the "
         "size. Set data.patch to the size that you want.",
         fmt::join(image.sizes().slice(2).vec(), "x"), fmt::join(shape_.extent, "x"));
   }
-  MstKdOutput out;
+  Output out;
   std::array<at::Tensor, 3> skips;  // c1, c2, c3
   at::Tensor x = first_->forward(image), c2d;
   for (std::size_t level = 0; level < 3; ++level) {
@@ -87,7 +89,7 @@ MstKdOutput MstKdNet::forward(const at::Tensor& image, const ForwardMode& mode) 
   out.c2d_pooled = at::max_pool3d(c2d, 2);
   out.style = style_->forward(at::cat({out.c2d_pooled, out.c3d, out.bottleneck}, 1));
   out.merged = merge_->forward(at::cat({out.style, out.content}, 1));
-  x = dropped(out.merged, 0.2, mode);
+  x = models::dropped(out.merged, 0.2, mode);
   for (std::size_t level = 3; level-- > 0;) {
     x = doubled(up_[level].reduce->forward(x)).add_(skips[level]);
     skips[level].reset();
@@ -97,6 +99,6 @@ MstKdOutput MstKdNet::forward(const at::Tensor& image, const ForwardMode& mode) 
   return out;
 }
 
-void MstKdNet::initialise() { initialise_fan_in(*this); }
+void Network::initialise() { models::initialise_fan_in(*this); }
 
-}  // namespace lacuna::models
+}  // namespace lacuna::methods::mst_kdnet

@@ -17,15 +17,15 @@
 #include "methods/mst_kdnet/unetr.h"
 #include "models/pre_activation_block.h"
 
-namespace lacuna::models {
+namespace lacuna::methods::mst_kdnet {
 
-struct MstKdShape {
+struct Shape {
   std::int64_t in = 4, out = 4;
   std::array<std::int64_t, 3> extent{160, 192, 128};  // multiples of 32
   double width = 1;
 };
 
-struct MstKdOutput {
+struct Output {
   at::Tensor logit;    // N x out x extent
   at::Tensor content;  // c4d: N x 8b x extent / 8, with b = 16 base channels at width 1
   at::Tensor style;    // like content
@@ -33,34 +33,34 @@ struct MstKdOutput {
   at::Tensor c2d_pooled, c3d, bottleneck, merged;  // 4b, 8b, 8b, 8b channels at extent / 8
 };
 
-class MstKdNet : public torch::nn::Module {
+class Network : public torch::nn::Module {
  public:
-  explicit MstKdNet(const MstKdShape& shape);
+  explicit Network(const Shape& shape);
 
   // x: N x in x extent. Dropout: 0.2 before the decoder, 0.1 in the transformer. Throws ConfigError
   // for another extent.
-  MstKdOutput forward(const at::Tensor& x, const ForwardMode& mode) const;
+  Output forward(const at::Tensor& x, const models::ForwardMode& mode) const;
 
   // PyTorch's default weights, position embeddings 0.
   void initialise();
   std::int64_t style_channels() const { return 8 * base_; }
 
  private:
-  using Block = std::shared_ptr<PreActivationBlock>;
+  using Block = std::shared_ptr<models::PreActivationBlock>;
   struct Up {
-    std::shared_ptr<BiasedConv> reduce;
+    std::shared_ptr<models::BiasedConv> reduce;
     Block refine;
   };
-  std::shared_ptr<BiasedConv> conv(const char* name, std::int64_t in, std::int64_t out,
-                                   std::int64_t kernel = 1, std::int64_t stride = 1);
+  std::shared_ptr<models::BiasedConv> conv(const char* name, std::int64_t in, std::int64_t out,
+                                           std::int64_t kernel = 1, std::int64_t stride = 1);
 
-  MstKdShape shape_;
+  Shape shape_;
   std::int64_t base_;
-  std::shared_ptr<BiasedConv> first_, style_, merge_, last_;
-  std::array<std::shared_ptr<BiasedConv>, 3> down_;
+  std::shared_ptr<models::BiasedConv> first_, style_, merge_, last_;
+  std::array<std::shared_ptr<models::BiasedConv>, 3> down_;
   std::array<std::vector<Block>, 4> blocks_;  // by level, finest first; the last is "content"
   std::array<Up, 3> up_;                      // by level, finest first
   std::shared_ptr<Unetr> unetr_;
 };
 
-}  // namespace lacuna::models
+}  // namespace lacuna::methods::mst_kdnet

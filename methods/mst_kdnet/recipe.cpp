@@ -1,11 +1,11 @@
 // How MST-KDNet makes training samples and segmentations, and what it says about itself.
 #include "methods/mst_kdnet/method.h"
 
-namespace lacuna::methods {
+namespace lacuna::methods::mst_kdnet {
 
 // Published: one crop at a uniform corner, mirrored along each axis half the time, nothing else.
 // The published code sees the axes of the file, of which the last are axial slices.
-data::DataRecipe MstKdMethod::recipe() const {
+data::DataRecipe Method::recipe() const {
   data::DataRecipe recipe;
   recipe.patch = patch_;
   recipe.axes = {1, 2, 0};
@@ -16,7 +16,7 @@ data::DataRecipe MstKdMethod::recipe() const {
   return recipe;
 }
 
-InferenceRecipe MstKdMethod::inference() const {
+InferenceRecipe Method::inference() const {
   InferenceRecipe recipe;
   recipe.activation = InferenceRecipe::Activation::kSigmoid;
   recipe.patch = patch_;
@@ -34,7 +34,7 @@ InferenceRecipe MstKdMethod::inference() const {
   return recipe;
 }
 
-const MethodEntry& mst_kdnet_entry() {
+const MethodEntry& entry() {
   static const MethodEntry entry = {
       .name = "mst-kdnet",
       .title = "Multi-scale knowledge distillation and style matching",
@@ -60,14 +60,14 @@ const MethodEntry& mst_kdnet_entry() {
           "move running averages; background voxels are exactly 0; the best checkpoint is chosen "
           "on validation cases under all subsets; the faulty resume is not copied. Published "
           "scores: lacuna eval --hd95 pooled --one-empty-mm 0 --dice-smooth 1.",
-      .options = mst_kdnet_options(),
+      .options = binding().declared(),
       // 250 epochs of 1000 cases (FeTS 2024's 80 %).
       .run_defaults = R"({"train": {"steps": 250000, "batch": 1}})",
-      .make = [](const MethodSettings& settings) -> std::unique_ptr<Method> {
-        return std::make_unique<MstKdMethod>(settings);
+      .make = [](const MethodSettings& settings) -> std::unique_ptr<methods::Method> {
+        return std::make_unique<Method>(settings);
       },
   };
   return entry;
 }
 
-}  // namespace lacuna::methods
+}  // namespace lacuna::methods::mst_kdnet

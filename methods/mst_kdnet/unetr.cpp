@@ -7,7 +7,7 @@
 
 #include "models/width.h"
 
-namespace lacuna::models {
+namespace lacuna::methods::mst_kdnet {
 namespace {
 
 constexpr std::int64_t kPatch = 4;
@@ -28,7 +28,7 @@ std::vector<std::shared_ptr<Block>> chain(torch::nn::Module& parent,
 
 template <typename Block>
 at::Tensor through(const std::vector<std::shared_ptr<Block>>& blocks, at::Tensor x,
-                   const ForwardMode& mode) {
+                   const models::ForwardMode& mode) {
   for (const auto& block : blocks) x = block->forward(x, mode);
   return x;
 }
@@ -36,8 +36,8 @@ at::Tensor through(const std::vector<std::shared_ptr<Block>>& blocks, at::Tensor
 }  // namespace
 
 Unetr::Unetr(const UnetrShape& shape) : shape_(shape) {
-  transformer_.width = transformer_.heads * scaled(kHeadSize, shape.width);
-  transformer_.hidden = scaled(transformer_.hidden, shape.width);
+  transformer_.width = transformer_.heads * models::scaled(kHeadSize, shape.width);
+  transformer_.hidden = models::scaled(transformer_.hidden, shape.width);
   make_transformer(transformer_.width);
   make_decoder(transformer_.width);
 }
@@ -51,20 +51,20 @@ void Unetr::make_transformer(std::int64_t hidden) {
       "position_embeddings", torch::zeros({1, d / kPatch * (h / kPatch) * (w / kPatch), hidden}));
   patches_ = embeddings->register_module(
       "patch_embeddings",
-      std::make_shared<BiasedConv>(ConvShape{.in = shape_.channels,
-                                             .out = hidden,
-                                             .kernel = kPatch,
-                                             .stride = {kPatch, kPatch, kPatch}}));
+      std::make_shared<models::BiasedConv>(models::ConvShape{.in = shape_.channels,
+                                                             .out = hidden,
+                                                             .kernel = kPatch,
+                                                             .stride = {kPatch, kPatch, kPatch}}));
   const auto list = transformer->register_module("layer", std::make_shared<torch::nn::Module>());
   for (std::int64_t i = 0; i < shape_.layers; ++i) {
-    layers_.push_back(
-        list->register_module(std::to_string(i), std::make_shared<TransformerLayer>(transformer_)));
+    layers_.push_back(list->register_module(
+        std::to_string(i), std::make_shared<models::TransformerLayer>(transformer_)));
   }
-  transformer->register_module("encoder_norm", std::make_shared<LayerNorm>(hidden));
+  transformer->register_module("encoder_norm", std::make_shared<models::LayerNorm>(hidden));
 }
 
 void Unetr::make_decoder(std::int64_t hidden) {
-  const auto c = [&](std::int64_t channels) { return scaled(channels, shape_.width); };
+  const auto c = [&](std::int64_t channels) { return models::scaled(channels, shape_.width); };
   const auto part = [&](const char* name) {
     return register_module(name, std::make_shared<torch::nn::Module>());
   };
@@ -72,10 +72,11 @@ void Unetr::make_decoder(std::int64_t hidden) {
   decoder3_ = chain<UpConvBatchNorm>(*part("decoder3"), {hidden, c(512), c(256), c(128)});
   decoder6_ = chain<UpConvBatchNorm>(*part("decoder6"), {hidden, c(512), c(256)});
   decoder9_ = {register_module("decoder9", std::make_shared<UpConvBatchNorm>(hidden, c(512)))};
-  up12_ = register_module("decoder12_upsampler", std::make_shared<Single<UpConv>>(hidden, c(512)));
+  up12_ = register_module("decoder12_upsampler",
+                          std::make_shared<Single<models::UpConv>>(hidden, c(512)));
   const auto up = [&](torch::nn::Module& parent, const char* name, std::int64_t in,
                       std::int64_t out) {
-    return parent.register_module(name, std::make_shared<Single<UpConv>>(in, out));
+    return parent.register_module(name, std::make_shared<Single<models::UpConv>>(in, out));
   };
   auto merge = part("decoder9_upsampler");
   merge9_ = chain<ConvBatchNorm>(*merge, {2 * c(512), c(512), c(512), c(512)});
@@ -88,22 +89,22 @@ void Unetr::make_decoder(std::int64_t hidden) {
   up3_ = up(*merge, "2", c(128), c(64));
   merge = part("decoder0_header");
   merge0_ = chain<ConvBatchNorm>(*merge, {2 * c(64), c(64), c(64)});
-  head_ = merge->register_module(
-      "2", std::make_shared<Single<BiasedConv>>(ConvShape{.in = c(64), .out = shape_.channels}));
+  head_ = merge->register_module("2", std::make_shared<Single<models::BiasedConv>>(
+                                          models::ConvShape{.in = c(64), .out = shape_.channels}));
 }
 
-at::Tensor Unetr::tokens_of(const at::Tensor& x, const ForwardMode& mode) const {
+at::Tensor Unetr::tokens_of(const at::Tensor& x, const models::ForwardMode& mode) const {
   const at::Tensor embedded = patches_->forward(x).flatten(2).transpose(1, 2) + position_;
-  return dropped(embedded, transformer_.dropout, mode);
+  return models::dropped(embedded, transformer_.dropout, mode);
 }
 
-UnetrOutput Unetr::forward(const at::Tensor& x, const ForwardMode& mode) const {
+UnetrOutput Unetr::forward(const at::Tensor& x, const models::ForwardMode& mode) const {
   UnetrOutput result;
   std::array<at::Tensor, 4> taps;  // z3, z6, z9, z12
   at::Tensor tokens = tokens_of(x, mode);
   const std::size_t between = layers_.size() / taps.size();
   for (std::size_t i = 0; i < layers_.size(); ++i) {
-    SelfAttention::Output out = layers_[i]->forward(tokens, mode);
+    models::SelfAttention::Output out = layers_[i]->forward(tokens, mode);
     tokens = out.value;
     if ((i + 1) % between != 0) continue;
     const std::size_t tap = (i + 1) / between - 1;
@@ -124,4 +125,4 @@ UnetrOutput Unetr::forward(const at::Tensor& x, const ForwardMode& mode) const {
   return result;
 }
 
-}  // namespace lacuna::models
+}  // namespace lacuna::methods::mst_kdnet

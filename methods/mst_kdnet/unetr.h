@@ -16,7 +16,7 @@
 #include "methods/mst_kdnet/unetr_blocks.h"
 #include "models/transformer.h"
 
-namespace lacuna::models {
+namespace lacuna::methods::mst_kdnet {
 
 struct UnetrShape {
   std::int64_t channels = 128;                     // of input and output
@@ -35,7 +35,7 @@ class Unetr : public torch::nn::Module {
  public:
   explicit Unetr(const UnetrShape& shape);
 
-  UnetrOutput forward(const at::Tensor& x, const ForwardMode& mode) const;
+  UnetrOutput forward(const at::Tensor& x, const models::ForwardMode& mode) const;
 
  private:
   // A chain of blocks in a parent module.
@@ -44,17 +44,17 @@ class Unetr : public torch::nn::Module {
 
   void make_transformer(std::int64_t hidden);
   void make_decoder(std::int64_t hidden);
-  at::Tensor tokens_of(const at::Tensor& x, const ForwardMode& mode) const;
+  at::Tensor tokens_of(const at::Tensor& x, const models::ForwardMode& mode) const;
 
   UnetrShape shape_;
-  TransformerShape transformer_;
+  models::TransformerShape transformer_;
   at::Tensor position_;
-  std::shared_ptr<BiasedConv> patches_;
-  Chain<TransformerLayer> layers_;
+  std::shared_ptr<models::BiasedConv> patches_;
+  Chain<models::TransformerLayer> layers_;
   Chain<ConvBatchNorm> decoder0_, merge0_, merge3_, merge6_, merge9_;
   Chain<UpConvBatchNorm> decoder3_, decoder6_, decoder9_;
-  std::shared_ptr<Single<UpConv>> up3_, up6_, up9_, up12_;
-  std::shared_ptr<Single<BiasedConv>> head_;
+  std::shared_ptr<Single<models::UpConv>> up3_, up6_, up9_, up12_;
+  std::shared_ptr<Single<models::BiasedConv>> head_;
 };
 
-}  // namespace lacuna::models
+}  // namespace lacuna::methods::mst_kdnet

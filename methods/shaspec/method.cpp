@@ -14,7 +14,7 @@
 #include "methods/shared/region_loss.h"
 #include "methods/shared/restarted_stages.h"
 
-namespace lacuna::methods {
+namespace lacuna::methods::shaspec {
 namespace {
 
 constexpr const char* kNetwork = "network";
@@ -35,9 +35,9 @@ at::Tensor fill_slots(const at::Tensor& shared, const at::Tensor& fused,
   return at::where(present, fused, borrowed);
 }
 
-ShaSpecMethod::ShaSpecMethod(const MethodSettings& settings)
+Method::Method(const MethodSettings& settings)
     : modalities_(settings.modalities),
-      options_(parse_shaspec_options(settings.options)),
+      options_(binding().parse(settings.options)),
       network_(std::make_shared<models::ShaSpecNetwork>(
           settings.modalities, static_cast<int>(published_regions().size()), settings.width)),
       subset_decoder_(*network_, [first = options_.fill_first](
@@ -47,14 +47,14 @@ ShaSpecMethod::ShaSpecMethod(const MethodSettings& settings)
         return fill_slots(features.front(), features.back(), subsets, first ? &donors : nullptr);
       }) {}
 
-std::vector<ParameterGroup> ShaSpecMethod::groups() {
+std::vector<ParameterGroup> Method::groups() {
   ParameterGroup network{kNetwork, {}};
   for (const auto& item : network_->named_parameters()) network.parameters.push_back(item.key());
   return {network};
 }
 
 // Published: 80,000 iterations with all modalities of 180,000.
-std::vector<Stage> ShaSpecMethod::stages(std::int64_t steps) const {
+std::vector<Stage> Method::stages(std::int64_t steps) const {
   const std::int64_t published = std::llround(static_cast<double>(steps) * 80 / 180);
   return restarted_stages({.group = kNetwork,
                            .steps = steps,
@@ -62,12 +62,12 @@ std::vector<Stage> ShaSpecMethod::stages(std::int64_t steps) const {
                            .cosine = options_.cosine});
 }
 
-void ShaSpecMethod::initialise() {
+void Method::initialise() {
   network_->initialise();
   invalidate_evaluation_cache();
 }
 
-std::vector<int> ShaSpecMethod::donors(const Batch& batch, const Progress& progress) const {
+std::vector<int> Method::donors(const Batch& batch, const Progress& progress) const {
   const std::vector<SubsetMask>& subsets = batch.subsets.at(0);
   std::vector<int> result = first_available(subsets);
   for (std::size_t n = 0; n < batch.sample_index.size(); ++n) {
@@ -78,7 +78,7 @@ std::vector<int> ShaSpecMethod::donors(const Batch& batch, const Progress& progr
   return result;
 }
 
-Loss ShaSpecMethod::loss(const std::string&, const Batch& batch, const Progress& progress) {
+Loss Method::loss(const std::string&, const Batch& batch, const Progress& progress) {
   require_extent(extent_of(batch.image), extent_multiple(), "input");
   const std::vector<SubsetMask>& subsets = batch.subsets.at(0);
   const models::SharedNetwork::Features shared = network_->encode(batch.image, subsets);
@@ -102,7 +102,7 @@ Loss ShaSpecMethod::loss(const std::string&, const Batch& batch, const Progress&
   return loss;
 }
 
-at::Tensor ShaSpecMethod::forward(const at::Tensor& image, SubsetMask subset) {
+at::Tensor Method::forward(const at::Tensor& image, SubsetMask subset) {
   require_extent(extent_of(image), extent_multiple(), "input");
   const std::vector<SubsetMask> subsets(image.size(0), subset);
   const models::SharedNetwork::Features shared = network_->encode(image, subsets);
@@ -114,7 +114,7 @@ at::Tensor ShaSpecMethod::forward(const at::Tensor& image, SubsetMask subset) {
                           shared.skips);
 }
 
-Features ShaSpecMethod::encode(const at::Tensor& image) {
+Features Method::encode(const at::Tensor& image) {
   const torch::NoGradGuard no_grad;
   require_extent(extent_of(image), extent_multiple(), "window");
   Features features = subset_decoder_.encode(image);
@@ -125,8 +125,8 @@ Features ShaSpecMethod::encode(const at::Tensor& image) {
   return features;
 }
 
-at::Tensor ShaSpecMethod::decode(const Features& features, const std::vector<SubsetMask>& subsets) {
+at::Tensor Method::decode(const Features& features, const std::vector<SubsetMask>& subsets) {
   return subset_decoder_.decode(features, subsets);
 }
 
-}  // namespace lacuna::methods
+}  // namespace lacuna::methods::shaspec

@@ -19,11 +19,11 @@
 #include "methods/shaspec/network.h"
 #include "methods/shaspec/options.h"
 
-namespace lacuna::methods {
+namespace lacuna::methods::shaspec {
 
-class ShaSpecMethod final : public Method {
+class Method final : public methods::Method {
  public:
-  explicit ShaSpecMethod(const MethodSettings& settings);
+  explicit Method(const MethodSettings& settings);
 
   torch::nn::Module& module() override { return *network_; }
   std::vector<ParameterGroup> groups() override;
@@ -49,7 +49,7 @@ class ShaSpecMethod final : public Method {
   std::vector<int> donors(const Batch& batch, const Progress& progress) const;
 
   data::ModalitySet modalities_;
-  ShaSpecOptions options_;
+  Options options_;
   std::shared_ptr<models::ShaSpecNetwork> network_;
   SubsetDecoder subset_decoder_;
 };
@@ -59,6 +59,6 @@ class ShaSpecMethod final : public Method {
 at::Tensor fill_slots(const at::Tensor& shared, const at::Tensor& fused,
                       const std::vector<SubsetMask>& subsets, const std::vector<int>* donors);
 
-const MethodEntry& shaspec_entry();
+const MethodEntry& entry();
 
-}  // namespace lacuna::methods
+}  // namespace lacuna::methods::shaspec

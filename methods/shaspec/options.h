@@ -1,32 +1,27 @@
-// The choices that ShaSpec's card leaves open (section method_options of a run). Value type.
+// The choices that ShaSpec's paper and published code leave open or make differently (section
+// method_options of a run). Value type.
 #pragma once
 
 #include <optional>
-#include <vector>
 
-#include "base/text/json.h"
-#include "base/text/options.h"
 #include "losses/feature_alignment.h"
+#include "methods/shared/option_binding.h"
 
-namespace lacuna::methods {
+namespace lacuna::methods::shaspec {
 
-struct ShaSpecOptions {
-  double alignment_weight = 0.1, domain_weight = 0.02;
-  losses::AlignedPairs pairs = losses::AlignedPairs::kRing;
-  bool fill_first = false;  // else the mean
-  bool aux_on_missing = true;
+struct Options {
+  double alignment_weight, domain_weight;
+  losses::AlignedPairs pairs;
+  bool fill_first;  // else the mean
+  bool aux_on_missing;
   std::optional<std::int64_t> warm_up_steps;
-  bool cosine = false;
-  int centre_choices = 3;
-  bool cubic = false;
-  bool gaussian = false;
-  std::int64_t et_min = 0;  // voxels
+  bool cosine;
+  int centre_choices;
+  bool cubic, gaussian;
+  std::int64_t et_min;  // voxels
+  bool official;
 };
 
-const std::vector<Option>& shaspec_options();
+const OptionBinding<Options>& binding();
 
-// `resolved`: against shaspec_options(). Throws ConfigError when `official` meets another choice
-// than the published code's.
-ShaSpecOptions parse_shaspec_options(const Json& resolved);
-
-}  // namespace lacuna::methods
+}  // namespace lacuna::methods::shaspec

@@ -2,13 +2,13 @@
 #include "methods/shared/shared_recipe.h"
 #include "methods/shaspec/method.h"
 
-namespace lacuna::methods {
+namespace lacuna::methods::shaspec {
 
-data::DataRecipe ShaSpecMethod::recipe() const {
+data::DataRecipe Method::recipe() const {
   return shared_data_recipe(options_.centre_choices, options_.cubic);
 }
 
-InferenceRecipe ShaSpecMethod::inference() const {
+InferenceRecipe Method::inference() const {
   InferenceRecipe recipe = shared_inference();
   if (options_.gaussian) recipe.window = InferenceRecipe::Window::kGaussian;
   if (options_.et_min > 0) {
@@ -17,7 +17,7 @@ InferenceRecipe ShaSpecMethod::inference() const {
   return recipe;
 }
 
-const MethodEntry& shaspec_entry() {
+const MethodEntry& entry() {
   static const MethodEntry entry = {
       .name = "shaspec",
       .title = "Shared-specific feature modelling",
@@ -42,13 +42,13 @@ const MethodEntry& shaspec_entry() {
           "(et_min): the removal of small components and the K-means step, which reads T1c even "
           "where it is missing, are not. The attention option, which the published runs leave "
           "off, is not built: a state_dict with multihead_attn is refused.",
-      .options = shaspec_options(),
+      .options = binding().declared(),
       .run_defaults = R"({"train": {"steps": 180000, "batch": 1}})",
-      .make = [](const MethodSettings& settings) -> std::unique_ptr<Method> {
-        return std::make_unique<ShaSpecMethod>(settings);
+      .make = [](const MethodSettings& settings) -> std::unique_ptr<methods::Method> {
+        return std::make_unique<Method>(settings);
       },
   };
   return entry;
 }
 
-}  // namespace lacuna::methods
+}  // namespace lacuna::methods::shaspec

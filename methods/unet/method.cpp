@@ -10,24 +10,23 @@
 #include "methods/shared/extent_check.h"
 #include "methods/shared/zero_fill.h"
 
-namespace lacuna::methods {
+namespace lacuna::methods::unet {
 namespace {
 
 constexpr const char* kNetwork = "network";
 
 }  // namespace
 
-UnetMethod::UnetMethod(const MethodSettings& settings) {
-  shape_.in = settings.modalities.size();
-  shape_.out = static_cast<std::int64_t>(data::tumour_regions().size());
-  shape_.levels = settings.options.at("levels").get<std::int64_t>();
-  shape_.width = settings.width;
-  shape_.deep_supervision = settings.options.at("deep_supervision").get<bool>();
-  training_subsets_ = settings.options.at("training_subsets").get<std::string>();
-  network_ = std::make_shared<models::UNet>(shape_);
-}
+Method::Method(const MethodSettings& settings)
+    : options_(binding().parse(settings.options)),
+      network_(std::make_shared<Network>(
+          Shape{.in = settings.modalities.size(),
+                .out = static_cast<std::int64_t>(data::tumour_regions().size()),
+                .levels = options_.levels,
+                .width = settings.width,
+                .deep_supervision = options_.deep_supervision})) {}
 
-std::vector<ParameterGroup> UnetMethod::groups() {
+std::vector<ParameterGroup> Method::groups() {
   ParameterGroup group{kNetwork, {}};
   for (const auto& item : network_->named_parameters()) group.parameters.push_back(item.key());
   return {group};
@@ -35,7 +34,7 @@ std::vector<ParameterGroup> UnetMethod::groups() {
 
 // nnU-Net: SGD with Nesterov momentum 0.99, rate 1e-2 falling as (1 - i/steps)^0.9, weight decay
 // 3e-5, gradient norm at most 12.
-std::vector<Stage> UnetMethod::stages(std::int64_t steps) const {
+std::vector<Stage> Method::stages(std::int64_t steps) const {
   OptimizerSpec sgd;
   sgd.kind = OptimizerSpec::Kind::kSgd;
   sgd.learning_rate = 1e-2;
@@ -52,14 +51,14 @@ std::vector<Stage> UnetMethod::stages(std::int64_t steps) const {
   Stage stage;
   stage.name = "train";
   stage.steps = steps;
-  stage.subsets = {{"policy", training_subsets_}, {"granularity", "sample"}};
+  stage.subsets = {{"policy", options_.training_subsets}, {"granularity", "sample"}};
   stage.phases = {phase};
   return {stage};
 }
 
 // nnU-Net's crop rule (a third of the crops centred on tumour) and the lighter part of its
 // augmentation: mirroring and intensities.
-data::DataRecipe UnetMethod::recipe() const {
+data::DataRecipe Method::recipe() const {
   data::DataRecipe recipe;
   recipe.patch = {128, 128, 128};
   recipe.normalisation = data::Normalisation::kZScore;
@@ -74,7 +73,7 @@ data::DataRecipe UnetMethod::recipe() const {
   return recipe;
 }
 
-InferenceRecipe UnetMethod::inference() const {
+InferenceRecipe Method::inference() const {
   InferenceRecipe recipe;
   recipe.activation = InferenceRecipe::Activation::kSigmoid;
   recipe.window = InferenceRecipe::Window::kGaussian;
@@ -87,12 +86,12 @@ InferenceRecipe UnetMethod::inference() const {
   return recipe;
 }
 
-data::Extent UnetMethod::extent_multiple() const {
-  const std::int64_t multiple = std::int64_t{1} << (shape_.levels - 1);
+data::Extent Method::extent_multiple() const {
+  const std::int64_t multiple = std::int64_t{1} << (options_.levels - 1);
   return {multiple, multiple, multiple};
 }
 
-Loss UnetMethod::loss(const std::string&, const Batch& batch, const Progress&) {
+Loss Method::loss(const std::string&, const Batch& batch, const Progress&) {
   const auto& size = batch.image.sizes();
   require_extent({size[2], size[3], size[4]}, extent_multiple(), "input");
   const std::vector<at::Tensor> levels =
@@ -120,13 +119,13 @@ Loss UnetMethod::loss(const std::string&, const Batch& batch, const Progress&) {
 
 // encode() and decode() stay the default: modalities meet in the first convolution. Doing that one
 // a modality at a time would save the 2 % of the arithmetic that it makes up.
-at::Tensor UnetMethod::forward(const at::Tensor& image, SubsetMask subset) {
+at::Tensor Method::forward(const at::Tensor& image, SubsetMask subset) {
   require_extent({image.size(2), image.size(3), image.size(4)}, extent_multiple(), "input");
   const std::vector<SubsetMask> subsets(image.size(0), subset);
   return network_->forward(zero_fill(image, subsets)).front();
 }
 
-const MethodEntry& unet_entry() {
+const MethodEntry& entry() {
   static const MethodEntry entry = {
       .name = "unet",
       .title = "Plain U-Net over zero-filled modalities",
@@ -140,31 +139,14 @@ const MethodEntry& unet_entry() {
       .deviations =
           "No spatial augmentation but mirroring, no convolution bias in front of a norm, no deep "
           "supervision unless asked for; Dice per sample with 1 in the denominator.",
-      .options = {{.path = "levels",
-                   .type = Option::Type::kInteger,
-                   .fallback = "6",
-                   .meaning = "Resolutions of the U-Net; a patch extent must be a multiple of "
-                              "2^(levels - 1).",
-                   .minimum = 2,
-                   .maximum = 8},
-                  {.path = "deep_supervision",
-                   .type = Option::Type::kBool,
-                   .fallback = "false",
-                   .meaning = "Also train on the outputs of coarser levels."},
-                  {.path = "training_subsets",
-                   .type = Option::Type::kString,
-                   .fallback = "\"uniform\"",
-                   .meaning =
-                       "Subset policy of training: uniform over all subsets, or full (never drops "
-                       "a modality) to see what zero filling does to a network that never met it.",
-                   .allowed = {"uniform", "full"}}},
+      .options = binding().declared(),
       .run_defaults = R"({"train": {"steps": 250000, "batch": 2}})",
-      .make = [](const MethodSettings& settings) -> std::unique_ptr<Method> {
-        return std::make_unique<UnetMethod>(settings);
+      .make = [](const MethodSettings& settings) -> std::unique_ptr<methods::Method> {
+        return std::make_unique<Method>(settings);
       },
       .channels_last_on_cpu = true,
   };
   return entry;
 }
 
-}  // namespace lacuna::methods
+}  // namespace lacuna::methods::unet

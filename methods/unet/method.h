@@ -14,12 +14,13 @@
 #include "methods/method.h"
 #include "methods/registry.h"
 #include "methods/unet/network.h"
+#include "methods/unet/options.h"
 
-namespace lacuna::methods {
+namespace lacuna::methods::unet {
 
-class UnetMethod final : public Method {
+class Method final : public methods::Method {
  public:
-  explicit UnetMethod(const MethodSettings& settings);
+  explicit Method(const MethodSettings& settings);
 
   torch::nn::Module& module() override { return *network_; }
   std::vector<ParameterGroup> groups() override;
@@ -34,11 +35,10 @@ class UnetMethod final : public Method {
   at::Tensor forward(const at::Tensor& image, SubsetMask subset) override;
 
  private:
-  models::UNetShape shape_;
-  std::string training_subsets_;
-  std::shared_ptr<models::UNet> network_;
+  Options options_;
+  std::shared_ptr<Network> network_;
 };
 
-const MethodEntry& unet_entry();
+const MethodEntry& entry();
 
-}  // namespace lacuna::methods
+}  // namespace lacuna::methods::unet

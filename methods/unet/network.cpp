@@ -10,29 +10,29 @@
 #include "kernels/conv3d.h"
 #include "models/width.h"
 
-namespace lacuna::models {
+namespace lacuna::methods::unet {
 namespace {
 
 constexpr std::int64_t kBaseChannels = 32;
 constexpr std::int64_t kMostChannels = 320;  // nnU-Net's limit for 3-D networks
 
 std::int64_t channels_at(std::int64_t level, double width) {
-  return scaled(std::min(kBaseChannels << level, kMostChannels), width);
+  return models::scaled(std::min(kBaseChannels << level, kMostChannels), width);
 }
 
 }  // namespace
 
-UNetConv::UNetConv(std::int64_t in, std::int64_t out, std::int64_t stride) : stride_(stride) {
+Conv::Conv(std::int64_t in, std::int64_t out, std::int64_t stride) : stride_(stride) {
   const auto conv = register_module("conv", std::make_shared<torch::nn::Module>());
   weight_ = conv->register_parameter("weight", torch::empty({out, in, 3, 3, 3}));
-  norm_ = register_module("norm", std::make_shared<InstanceNorm>(out));
+  norm_ = register_module("norm", std::make_shared<models::InstanceNorm>(out));
 }
 
-at::Tensor UNetConv::forward(const at::Tensor& x) const {
+at::Tensor Conv::forward(const at::Tensor& x) const {
   return norm_->forward(kernels::conv3d(x, weight_, {}, stride_, 1));
 }
 
-UNet::UNet(const UNetShape& shape) {
+Network::Network(const Shape& shape) {
   std::int64_t in = shape.in;
   for (std::int64_t level = 0; level < shape.levels; ++level) {
     const std::int64_t out = channels_at(level, shape.width);
@@ -51,17 +51,17 @@ UNet::UNet(const UNetShape& shape) {
   initialise();
 }
 
-UNet::Level UNet::make_level(const std::string& name, std::int64_t in, std::int64_t out,
-                             std::int64_t stride) {
+Network::Level Network::make_level(const std::string& name, std::int64_t in, std::int64_t out,
+                                   std::int64_t stride) {
   const std::size_t level = name == "encoder" ? encoder_.size() : decoder_.size();
   const auto parent =
       register_module(name + std::to_string(level), std::make_shared<torch::nn::Module>());
-  return {parent->register_module("0", std::make_shared<UNetConv>(in, out, stride)),
-          parent->register_module("1", std::make_shared<UNetConv>(out, out, 1))};
+  return {parent->register_module("0", std::make_shared<Conv>(in, out, stride)),
+          parent->register_module("1", std::make_shared<Conv>(out, out, 1))};
 }
 
-UNet::Plain UNet::make_plain(const std::string& name, std::vector<std::int64_t> shape,
-                             std::int64_t out) {
+Network::Plain Network::make_plain(const std::string& name, std::vector<std::int64_t> shape,
+                                   std::int64_t out) {
   const std::size_t level = name == "up" ? up_.size() : head_.size();
   const auto parent =
       register_module(name + std::to_string(level), std::make_shared<torch::nn::Module>());
@@ -69,7 +69,7 @@ UNet::Plain UNet::make_plain(const std::string& name, std::vector<std::int64_t> 
           parent->register_parameter("bias", torch::zeros({out}))};
 }
 
-std::vector<at::Tensor> UNet::forward(const at::Tensor& image) const {
+std::vector<at::Tensor> Network::forward(const at::Tensor& image) const {
   std::vector<at::Tensor> skips;
   at::Tensor x = image;
   for (const Level& level : encoder_) {
@@ -87,15 +87,15 @@ std::vector<at::Tensor> UNet::forward(const at::Tensor& image) const {
   return logits;
 }
 
-void UNet::initialise() {
+void Network::initialise() {
   torch::NoGradGuard no_grad;
   for (auto& item : named_parameters()) {
     if (item.value().dim() == 5) {
-      torch::nn::init::kaiming_normal_(item.value(), kLeakySlope);
+      torch::nn::init::kaiming_normal_(item.value(), models::kLeakySlope);
     } else {
       item.value().fill_(item.key().ends_with("norm.weight") ? 1 : 0);
     }
   }
 }
 
-}  // namespace lacuna::models
+}  // namespace lacuna::methods::unet

@@ -15,9 +15,9 @@
 
 #include "models/instance_norm.h"
 
-namespace lacuna::models {
+namespace lacuna::methods::unet {
 
-struct UNetShape {
+struct Shape {
   std::int64_t in = 4, out = 3;
   std::int64_t levels = 6;  // resolutions, the input's included
   double width = 1;
@@ -25,20 +25,20 @@ struct UNetShape {
 };
 
 // Convolution 3x3x3 without bias, instance norm, leaky ReLU.
-class UNetConv : public torch::nn::Module {
+class Conv : public torch::nn::Module {
  public:
-  UNetConv(std::int64_t in, std::int64_t out, std::int64_t stride);
+  Conv(std::int64_t in, std::int64_t out, std::int64_t stride);
   at::Tensor forward(const at::Tensor& x) const;
 
  private:
   at::Tensor weight_;
   std::int64_t stride_;
-  std::shared_ptr<InstanceNorm> norm_;
+  std::shared_ptr<models::InstanceNorm> norm_;
 };
 
-class UNet : public torch::nn::Module {
+class Network : public torch::nn::Module {
  public:
-  explicit UNet(const UNetShape& shape);
+  explicit Network(const Shape& shape);
 
   // x: N x in x D x H x W, extents multiples of 2^(levels - 1). Result: logits at full resolution
   // first; with deep supervision also at 1/2, 1/4, ...
@@ -48,7 +48,7 @@ class UNet : public torch::nn::Module {
   void initialise();
 
  private:
-  using Level = std::vector<std::shared_ptr<UNetConv>>;
+  using Level = std::vector<std::shared_ptr<Conv>>;
 
   // A convolution with bias: transposed 2x2x2 of stride 2, or 1x1x1.
   struct Plain {
@@ -61,4 +61,4 @@ class UNet : public torch::nn::Module {
   std::vector<Plain> up_, head_;          // [level]
 };
 
-}  // namespace lacuna::models
+}  // namespace lacuna::methods::unet

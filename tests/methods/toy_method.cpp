@@ -10,6 +10,17 @@
 
 namespace lacuna::methods {
 
+namespace {
+
+const OptionBinding<ToyOptions>& binding() {
+  static const auto options = OptionBinding<ToyOptions>().number(
+      "smooth", &ToyOptions::smooth, 1, "Added to the denominator of the Dice loss.",
+      {.minimum = 0});
+  return options;
+}
+
+}  // namespace
+
 ToyNetwork::ToyNetwork(int modalities, std::int64_t channels) {
   for (int m = 0; m < modalities; ++m) {
     const auto options = torch::nn::Conv3dOptions(1, channels, 3).padding(1);
@@ -26,7 +37,7 @@ at::Tensor ToyNetwork::head(const at::Tensor& feature) { return head_->forward(f
 
 ToyMethod::ToyMethod(const MethodSettings& settings)
     : modalities_(settings.modalities),
-      smooth_(settings.options.at("smooth").get<double>()),
+      options_(binding().parse(settings.options)),
       network_(std::make_shared<ToyNetwork>(
           settings.modalities.size(),
           std::max<std::int64_t>(1, std::llround(8 * settings.width)))) {}
@@ -74,7 +85,7 @@ Loss ToyMethod::loss(const std::string&, const Batch& batch, const Progress&) {
   const at::Tensor logits = forward(batch.image, batch.subsets[0][0]);
   const at::Tensor target =
       losses::region_targets(batch.label, data::tumour_regions(), logits.scalar_type());
-  const at::Tensor dice = losses::soft_dice_with_logits(logits, target, smooth_);
+  const at::Tensor dice = losses::soft_dice_with_logits(logits, target, options_.smooth);
   const at::Tensor bce = losses::summed_cross_entropy_with_logits(logits, target);
   return {dice + bce, {{"dice", dice}, {"bce", bce}}};
 }
@@ -111,11 +122,7 @@ const MethodEntry& toy_entry() {
       .idea = "Each modality has an encoder; the features of the available ones are averaged.",
       .output = "logits of ET, TC, WT (three independent sigmoids follow)",
       .deviations = "one convolution deep",
-      .options = {{.path = "smooth",
-                   .type = Option::Type::kNumber,
-                   .fallback = "1",
-                   .meaning = "Added to the denominator of the Dice loss.",
-                   .minimum = 0}},
+      .options = binding().declared(),
       .run_defaults = R"({"train": {"steps": 1000, "batch": 2}})",
       .make = [](const MethodSettings& settings) -> std::unique_ptr<Method> {
         return std::make_unique<ToyMethod>(settings);

@@ -10,8 +10,13 @@
 
 #include "methods/method.h"
 #include "methods/registry.h"
+#include "methods/shared/option_binding.h"
 
 namespace lacuna::methods {
+
+struct ToyOptions {
+  double smooth;
+};
 
 class ToyNetwork : public torch::nn::Module {
  public:
@@ -41,7 +46,7 @@ class ToyMethod final : public Method {
 
  private:
   data::ModalitySet modalities_;
-  double smooth_;
+  ToyOptions options_;
   std::shared_ptr<ToyNetwork> network_;
 };
 

@@ -24,6 +24,7 @@ DeviceBatch::DeviceBatch(data::Loader& loader, const Placement& placement)
                      .to(placement.device)
                      .contiguous();
   batch_.subsets = host_->subsets;
+  batch_.available = host_->available;
   batch_.sample_index = host_->sample_index;
   for (const data::Extent& corner : host_->origin) {
     batch_.origin.push_back(data::to_network_order(corner, axes));

@@ -60,6 +60,7 @@ methods::Batch slice(const methods::Batch& batch, std::int64_t begin, std::int64
   part.image = batch.image.narrow(0, begin, count);
   part.label = batch.label.narrow(0, begin, count);
   for (const auto& draw : batch.subsets) part.subsets.push_back(part_of(draw, begin, count));
+  part.available = part_of(batch.available, begin, count);
   part.sample_index = part_of(batch.sample_index, begin, count);
   part.origin = part_of(batch.origin, begin, count);
   for (const auto& [name, extra] : batch.extras) part.extras[name] = extra.narrow(0, begin, count);

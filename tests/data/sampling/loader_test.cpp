@@ -30,9 +30,10 @@ LoaderOptions options_for(int cases) {
 }
 
 // Everything a batch says, for comparison.
-using Content = std::tuple<std::int64_t, std::vector<float>, std::vector<std::uint8_t>,
-                           std::vector<std::vector<SubsetMask>>, std::vector<int>,
-                           std::vector<std::uint64_t>, std::vector<Extent>>;
+using Content =
+    std::tuple<std::int64_t, std::vector<float>, std::vector<std::uint8_t>,
+               std::vector<std::vector<SubsetMask>>, std::vector<int>, std::vector<std::uint64_t>,
+               std::vector<Extent>, std::vector<SubsetMask>>;
 
 std::vector<Content> take(const Cohort& cohort, const LoaderOptions& options, int batches) {
   Loader loader(cohort, options);
@@ -40,7 +41,7 @@ std::vector<Content> take(const Cohort& cohort, const LoaderOptions& options, in
   for (int i = 0; i < batches; ++i) {
     auto batch = loader.next();
     taken.emplace_back(batch->number, batch->image, batch->label, batch->subsets, batch->cases,
-                       batch->sample_index, batch->origin);
+                       batch->sample_index, batch->origin, batch->available);
     loader.recycle(std::move(batch));
   }
   return taken;
@@ -109,14 +110,16 @@ TEST(Loader, RanksPartitionTheBatchesOfOneRank) {
     for (options.rank = 0; options.rank < ranks; ++options.rank) {
       const auto part = take(toy.cohort(), options, 3);
       for (std::size_t b = 0; b < 3; ++b) {
-        const auto& [number, image, label, subsets, cases, index, origin] = part[b];
-        const auto& [number1, image1, label1, subsets1, cases1, index1, origin1] = whole[b];
+        const auto& [number, image, label, subsets, cases, index, origin, available] = part[b];
+        const auto& [number1, image1, label1, subsets1, cases1, index1, origin1, available1] =
+            whole[b];
         std::size_t slot = 0;
         for (auto p = static_cast<std::size_t>(options.rank); p < 5;
              p += static_cast<std::size_t>(ranks), ++slot) {
           EXPECT_EQ(index[slot], index1[p]);
           EXPECT_EQ(cases[slot], cases1[p]);
           EXPECT_EQ(origin[slot], origin1[p]);
+          EXPECT_EQ(available[slot], available1[p]);
           EXPECT_EQ(subsets[0][slot], subsets1[0][p]);
           EXPECT_TRUE(std::equal(image.begin() + static_cast<long>(slot * 4 * voxels),
                                  image.begin() + static_cast<long>((slot + 1) * 4 * voxels),
@@ -128,6 +131,17 @@ TEST(Loader, RanksPartitionTheBatchesOfOneRank) {
         EXPECT_EQ(index.size(), slot);
       }
     }
+  }
+}
+
+// Not what a subset keeps of it: losses ask whether an image is one.
+TEST(Loader, SaysWhatEachCaseReallyHas) {
+  const ToyCohort toy(3);
+  LoaderOptions options = options_for(3);
+  options.subsets = {{"policy", "fixed"}, {"subset", "T1"}};
+  for (const Content& batch : take(toy.cohort(), options, 2)) {
+    EXPECT_EQ(std::get<3>(batch)[0], (std::vector<SubsetMask>(3, 0b0010)));
+    EXPECT_EQ(std::get<7>(batch), std::vector<SubsetMask>(3, toy.cohort().cases[0].available));
   }
 }
 

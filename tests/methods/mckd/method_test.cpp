@@ -16,20 +16,20 @@
 #include "methods/mckd/importance_weights.h"
 #include "methods/shared/missing_features.h"
 
-namespace lacuna::methods {
+namespace lacuna::methods::mckd {
 namespace {
 
 using Normalisation = ImportanceNormalisation;
 
 constexpr SubsetMask kAll = 0b1111, kFlairT1c = 0b0101, kT1c = 0b0100;
 
-MckdMethod make(const Json& options = Json::object(), double width = 0.0625) {
+Method make(const Json& options = Json::object(), double width = 0.0625) {
   MethodSettings settings;
   settings.width = width;
   settings.options =
-      Schema(mckd_options()).resolve(options.is_null() ? Json::object() : options, "test");
+      Schema(binding().declared()).resolve(options.is_null() ? Json::object() : options, "test");
   torch::manual_seed(1);
-  MckdMethod method(settings);
+  Method method(settings);
   method.initialise();
   return method;
 }
@@ -58,7 +58,7 @@ std::int64_t count(const torch::nn::Module& module) {
 
 // Check 1.
 TEST(MckdCard, HasThePublishedNumberOfParameters) {
-  MckdMethod method = make({}, 1.0);
+  Method method = make({}, 1.0);
   EXPECT_EQ(count(method.network().encoder()), 35127872);
   EXPECT_EQ(count(method.network().decoder()), 8528800);
   EXPECT_EQ(count(method.module()), 43656672 + 4);
@@ -101,11 +101,11 @@ TEST(MckdImportance, OtherNormalisationsOfTheAblation) {
 
 // Check 6.
 TEST(MckdCard, LossIsDiceAndCrossEntropyWithoutAlphaOrPairs) {
-  MckdMethod plain = make({{"alpha", 0}});
+  Method plain = make({{"alpha", 0}});
   const Loss without = plain.loss("train", random_batch(kAll), {});
   EXPECT_EQ(without.total.item<double>(),
             (without.parts[0].second + without.parts[1].second).item<double>());
-  MckdMethod method = make();
+  Method method = make();
   const Loss single = method.loss("train", random_batch(kT1c), {});
   EXPECT_EQ(part(single, "kd"), 0);
   EXPECT_EQ(single.total.item<double>(),
@@ -125,7 +125,7 @@ TEST(MckdCard, AMissingSlotIsTheMeanOfTheAvailableOnes) {
 
 // Check 9.
 TEST(MckdCard, TheMetaPhaseMovesTheImportanceWeightsAlone) {
-  MckdMethod method = make();
+  Method method = make();
   const auto raw = method.network().raw_importance;
   const Comparison result = compare_phase(method, "meta", random_batch(kAll), {});
   EXPECT_NEAR(raw.grad().sum().item<double>(), 0, 1e-6);
@@ -147,7 +147,7 @@ TEST(MckdCard, TheMetaPhaseMovesTheImportanceWeightsAlone) {
 
 // Check 4, last sentence, and check 10.
 TEST(MckdCard, ImportanceWeightsNeitherLearnInTrainingNorTouchSegmentation) {
-  MckdMethod method = make();
+  Method method = make();
   const Comparison result = compare_phase(method, "train", random_batch(kFlairT1c), {});
   EXPECT_FALSE(method.network().raw_importance.grad().defined());
   const torch::NoGradGuard no_grad;
@@ -185,7 +185,7 @@ TEST(MckdCard, MetaPhasesFallOnThePublishedSteps) {
 
 TEST(Mckd, EncodingOnceGivesTheForwardPassOfEverySubset) {
   for (const char* fill : {"zero", "mean"}) {
-    MckdMethod method = make({{"skip_fill", fill}});
+    Method method = make({{"skip_fill", fill}});
     const torch::NoGradGuard no_grad;
     const auto image = random_batch(kAll, 2).image;
     const auto subsets = data::ModalitySet({"a", "b", "c", "d"}).subsets();
@@ -200,7 +200,7 @@ TEST(Mckd, EncodingOnceGivesTheForwardPassOfEverySubset) {
 }
 
 TEST(Mckd, AnAbsentModalityCannotChangeTheOutput) {
-  MckdMethod method = make();
+  Method method = make();
   const torch::NoGradGuard no_grad;
   auto image = random_batch(kAll).image;
   const auto before = method.forward(image, kFlairT1c);
@@ -210,7 +210,7 @@ TEST(Mckd, AnAbsentModalityCannotChangeTheOutput) {
 }
 
 TEST(Mckd, SamplesOfABatchAreIndependent) {
-  MckdMethod method = make();
+  Method method = make();
   const torch::NoGradGuard no_grad;
   const auto image = random_batch(kAll, 2).image;
   const auto both = method.forward(image, kT1c);
@@ -219,7 +219,7 @@ TEST(Mckd, SamplesOfABatchAreIndependent) {
 }
 
 TEST(Mckd, TheNetworkNamesTheSizesThatItTakes) {
-  MckdMethod method = make();
+  Method method = make();
   try {
     method.forward(torch::zeros({1, 4, 20, 32, 32}), kAll);
     FAIL() << "a depth of 20 was taken";
@@ -231,7 +231,7 @@ TEST(Mckd, TheNetworkNamesTheSizesThatItTakes) {
 TEST(MckdOptions, EachOptionChangesWhatItSays) {
   const auto batch = random_batch(kFlairT1c);
   const auto loss_of = [&](const Json& options, const char* phase) {
-    MckdMethod method = make(options);
+    Method method = make(options);
     const torch::NoGradGuard no_grad;
     return method.loss(phase, batch, {}).total.item<double>();
   };
@@ -244,7 +244,7 @@ TEST(MckdOptions, EachOptionChangesWhatItSays) {
   EXPECT_EQ(loss_of({{"meta_fill", "mean"}}, "train"), train);
 
   const auto gradient_of = [&](const Json& options) {
-    MckdMethod method = make(options);
+    Method method = make(options);
     compare_phase(method, "train", batch, {});
     return method.module().parameters()[0].grad().clone();
   };
@@ -261,7 +261,7 @@ TEST(MckdOptions, EachOptionChangesWhatItSays) {
 }
 
 TEST(MckdOptions, StoredWeightsAreNormalisedAfterEachMetaPhase) {
-  MckdMethod method = make({{"store_normalised", true}});
+  Method method = make({{"store_normalised", true}});
   const torch::NoGradGuard no_grad;
   const auto raw = method.network().raw_importance;
   EXPECT_NEAR(raw.sum().item<double>(), 1, 1e-6);
@@ -272,10 +272,16 @@ TEST(MckdOptions, StoredWeightsAreNormalisedAfterEachMetaPhase) {
   EXPECT_NEAR(raw.sum().item<double>(), 1, 1e-6);
 }
 
-TEST(MckdOptions, OfficialRefusesOtherChoicesThanThePublishedCode) {
-  EXPECT_THROW(make({{"official", true}, {"alpha", 0.2}}), ConfigError);
+TEST(MckdOptions, OfficialTakesThePublishedChoicesAndAKeyThatIsGivenWins) {
+  EXPECT_FALSE(make().recipe().augmentation.cubic);
   EXPECT_TRUE(make({{"official", true}}).recipe().augmentation.cubic);
+  const auto batch = random_batch(kFlairT1c);
+  const torch::NoGradGuard no_grad;
+  const auto kd_of = [&](const Json& options) {
+    return make(options).loss("train", batch, {}).parts.back().second.item<double>();
+  };
+  EXPECT_EQ(kd_of({{"official", true}, {"distance", "mse"}}), kd_of({{"distance", "mse"}}));
 }
 
 }  // namespace
-}  // namespace lacuna::methods
+}  // namespace lacuna::methods::mckd

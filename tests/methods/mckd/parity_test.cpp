@@ -13,7 +13,7 @@
 
 #include "methods/mckd/method.h"
 
-namespace lacuna::methods {
+namespace lacuna::methods::mckd {
 namespace {
 
 const ParityVectors& vectors() {
@@ -22,13 +22,13 @@ const ParityVectors& vectors() {
 }
 
 // One network per type for all tests: filling 44 million weights takes a second.
-MckdMethod& method(at::ScalarType type) {
-  static std::map<at::ScalarType, std::unique_ptr<MckdMethod>> made;
+Method& method(at::ScalarType type) {
+  static std::map<at::ScalarType, std::unique_ptr<Method>> made;
   auto& slot = made[type];
   if (!slot) {
     MethodSettings settings;
-    settings.options = Schema(mckd_options()).resolve({{"official", true}}, "test");
-    slot = std::make_unique<MckdMethod>(settings);
+    settings.options = Schema(binding().declared()).resolve({{"official", true}}, "test");
+    slot = std::make_unique<Method>(settings);
     fill_weights(*slot, 1);
     slot->module().to(type);
   }
@@ -64,7 +64,7 @@ INSTANTIATE_TEST_SUITE_P(Subsets, MckdParityEval,
 TEST(MckdParity, EveryLevelOfEncoderAndDecoderAgrees) {
   const Json& example = vectors().named("all");
   const torch::NoGradGuard no_grad;
-  models::MckdNetwork& network = method(at::kDouble).network();
+  Network& network = method(at::kDouble).network();
   const at::Tensor image = vectors().input(example, at::kDouble);
   const models::EncoderOutput flair = network.encoder().forward(image.narrow(1, 0, 1));
   const auto features = network.encode(image, {subset_of(example)});
@@ -141,7 +141,7 @@ TEST(MckdParity, LossesAgreeInFloat) {
 
 TEST(MckdParity, MetaLossesGradientsAndStepAgreeInDouble) {
   const Json& example = vectors().named("meta/all");
-  MckdMethod& mckd = method(at::kDouble);
+  Method& mckd = method(at::kDouble);
   at::Tensor raw = mckd.network().raw_importance;
   expect_case("meta/all");
   const auto softmax = example["w_softmax"].get<std::vector<double>>();
@@ -163,4 +163,4 @@ TEST(MckdParity, MetaLossesGradientsAndStepAgreeInDouble) {
 }
 
 }  // namespace
-}  // namespace lacuna::methods
+}  // namespace lacuna::methods::mckd

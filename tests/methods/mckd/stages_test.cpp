@@ -9,15 +9,15 @@
 #include "methods/mckd/importance_weights.h"
 #include "methods/mckd/method.h"
 
-namespace lacuna::methods {
+namespace lacuna::methods::mckd {
 namespace {
 
-MckdMethod make(const Json& options = Json::object()) {
+Method make(const Json& options = Json::object()) {
   MethodSettings settings;
   settings.width = 0.0625;
-  settings.options = Schema(mckd_options()).resolve(options, "test");
+  settings.options = Schema(binding().declared()).resolve(options, "test");
   torch::manual_seed(1);
-  MckdMethod method(settings);
+  Method method(settings);
   method.initialise();
   return method;
 }
@@ -66,7 +66,7 @@ TEST(MckdCard, TheMetaForwardScalesEverySlotByItsWeight) {
   EXPECT_TRUE(slots.allclose(torch::tensor({0.2, 0.4, 1.6, 1.6}, at::kDouble)));
   // Equal weights over four modalities divide the decoder's input by 4: the meta loss is that of a
   // network whose bottleneck is a quarter.
-  MckdMethod method = make();
+  Method method = make();
   method.module().to(at::kDouble);
   const torch::NoGradGuard no_grad;
   method.network().raw_importance.fill_(0.7);
@@ -84,7 +84,7 @@ TEST(MckdCard, TheMetaForwardScalesEverySlotByItsWeight) {
 // A missing modality is encoded once for the whole batch; the loss and gradients are those of
 // encoding each zero image on its own, which a batch of complete subsets does.
 TEST(Mckd, SharedZeroImagesGiveTheGradientsOfSeparateOnes) {
-  MckdMethod method = make();
+  Method method = make();
   method.module().to(at::kDouble);
   torch::manual_seed(3);
   {
@@ -122,4 +122,4 @@ TEST(Mckd, SharedZeroImagesGiveTheGradientsOfSeparateOnes) {
 }
 
 }  // namespace
-}  // namespace lacuna::methods
+}  // namespace lacuna::methods::mckd

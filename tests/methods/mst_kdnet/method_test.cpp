@@ -15,20 +15,20 @@
 #include "losses/region_targets.h"
 #include "methods/exchange/comparison.h"
 
-namespace lacuna::methods {
+namespace lacuna::methods::mst_kdnet {
 namespace {
 
 constexpr SubsetMask kAll = 0b1111, kT1c = 0b0100;
 
-std::unique_ptr<MstKdMethod> make(const Json& options = Json::object(), double width = 0.0625,
-                                  std::optional<data::Extent> patch = data::Extent{32, 32, 64}) {
+std::unique_ptr<Method> make(const Json& options = Json::object(), double width = 0.0625,
+                             std::optional<data::Extent> patch = data::Extent{32, 32, 64}) {
   MethodSettings settings;
   settings.width = width;
   settings.patch = patch;
   settings.options =
-      Schema(mst_kdnet_options()).resolve(options.is_null() ? Json::object() : options, "test");
+      Schema(binding().declared()).resolve(options.is_null() ? Json::object() : options, "test");
   torch::manual_seed(1);
-  auto method = std::make_unique<MstKdMethod>(settings);
+  auto method = std::make_unique<Method>(settings);
   if (width < 1) method->initialise();
   return method;
 }
@@ -53,7 +53,7 @@ double value(const Loss& loss, const std::string& part) {
   return parts(loss).at(part).item<double>();
 }
 
-double gradient(MstKdMethod& method, const std::string& parameter) {
+double gradient(Method& method, const std::string& parameter) {
   const auto& grad = method.module().named_parameters()[parameter].grad();
   return grad.defined() ? grad.norm().item<double>() : 0;
 }
@@ -173,8 +173,8 @@ TEST(MstKdCard, TheOfficialBackgroundTeachesTheStudentNothing) {
 // Check 13.
 TEST(MstKdCard, LabelsBecomeChannels) {
   const auto label = torch::arange(5, at::kByte).view({1, 5, 1, 1});
-  const auto target = [&](const MstKdOptions& options) {
-    return losses::region_targets(label, MstKdMethod::channels(options), at::kFloat)[0]
+  const auto target = [&](const Options& options) {
+    return losses::region_targets(label, Method::channels(options), at::kFloat)[0]
         .flatten(1)
         .t()
         .contiguous();
@@ -185,7 +185,7 @@ TEST(MstKdCard, LabelsBecomeChannels) {
                                                       {0., 0., 1., 0.},
                                                       {0., 0., 0., 0.}})
                                            .to(at::kFloat)));
-  MstKdOptions other;
+  Options other;
   other.region_targets = other.resection = true;
   EXPECT_TRUE(torch::equal(target(other), torch::tensor({{0., 0., 0., 1., 0.},
                                                          {1., 1., 0., 0., 0.},
@@ -228,7 +228,7 @@ TEST(MstKdMethodTest, AMissingModalityCannotChangeTheOutput) {
 
 TEST(MstKdMethodTest, OfficialChoosesThePublishedRecipe) {
   const auto ours = make(), official = make({{"official", true}});
-  const auto phases = [](const MstKdMethod& method) { return method.stages(1000)[0].phases; };
+  const auto phases = [](const Method& method) { return method.stages(1000)[0].phases; };
   EXPECT_FALSE(phases(*ours)[0].trains[0].schedule.hold_end);
   EXPECT_TRUE(phases(*official)[0].trains[0].schedule.hold_end);
   EXPECT_FALSE(phases(*ours)[1].trains[0].optimizer.fresh_each_step);
@@ -248,7 +248,7 @@ TEST(MstKdMethodTest, OfficialChoosesThePublishedRecipe) {
 
 // Two attention maps that differ by half of their value, over 4 and over 120 tokens.
 TEST(MstKdMethodTest, TheAttentionTermWeighsTheSameAtEveryCrop) {
-  const auto weighted = [](std::int64_t tokens, const MstKdOptions& options) {
+  const auto weighted = [](std::int64_t tokens, const Options& options) {
     const at::Tensor map = at::full({1, 12, tokens, tokens}, 1.0 / static_cast<double>(tokens));
     const std::vector<at::Tensor> teacher(4, map.to(at::kDouble)), student(4, map * 0.5);
     return attention_weight_for(tokens, options) *
@@ -257,7 +257,7 @@ TEST(MstKdMethodTest, TheAttentionTermWeighsTheSameAtEveryCrop) {
   // 12 terms of ((1 - 1/4) / 120^2)^2, times 1e8.
   EXPECT_NEAR(weighted(120, {}), 12 * 0.5625 * 1e8 / std::pow(120, 4), 1e-4);
   EXPECT_NEAR(weighted(4, {}), weighted(120, {}), 1e-4);
-  MstKdOptions official;
+  Options official;
   official.official = true;
   EXPECT_EQ(attention_weight_for(4, official), 1e8);
   official.attention_weight = 3;
@@ -310,4 +310,4 @@ TEST(MstKdMethodTest, EveryTrainedParameterHasAGradient) {
 }
 
 }  // namespace
-}  // namespace lacuna::methods
+}  // namespace lacuna::methods::mst_kdnet

@@ -21,7 +21,7 @@
 #include "methods/mst_kdnet/method.h"
 #include "methods/shared/zero_fill.h"
 
-namespace lacuna::methods {
+namespace lacuna::methods::mst_kdnet {
 namespace {
 
 const data::ModalitySet& modalities() {
@@ -37,7 +37,7 @@ class MstKdParity : public ::testing::Test {
     file_ = std::make_unique<TensorFile>(path_ / "mst-kdnet.safetensors");
     MethodSettings settings;
     settings.patch = data::Extent{64, 96, 32};
-    settings.options = Schema(mst_kdnet_options())
+    settings.options = Schema(binding().declared())
                            .resolve({{"official", true},
                                      {"dropout", false},
                                      {"statistics", "running"},
@@ -45,7 +45,7 @@ class MstKdParity : public ::testing::Test {
                                      {"gram_weight", 0},
                                      {"adversarial_weight", 0}},
                                     "test");
-    method_ = std::make_unique<MstKdMethod>(settings);
+    method_ = std::make_unique<Method>(settings);
     fill_weights(*method_, 1);
   }
   static void TearDownTestSuite() {
@@ -53,7 +53,7 @@ class MstKdParity : public ::testing::Test {
     file_.reset();
   }
 
-  static MstKdMethod& method(at::ScalarType type) {
+  static Method& method(at::ScalarType type) {
     method_->module().to(type);
     return *method_;
   }
@@ -121,7 +121,7 @@ class MstKdParity : public ::testing::Test {
   }
 
   // What the student makes of a subset.
-  static void expect_student(const models::MstKdOutput& out, const Json& about) {
+  static void expect_student(const Output& out, const Json& about) {
     expect_equal(out.logit, output(about, "model_missing logit"), 1e-9, 1e-6);
     expect_equal(out.style, output(about, "model_missing style"), 1e-9, 1e-6);
     expect_equal(out.content, output(about, "model_missing content"), 1e-9, 1e-6);
@@ -136,7 +136,7 @@ class MstKdParity : public ::testing::Test {
   static inline std::filesystem::path path_;
   static inline Json json_;
   static inline std::unique_ptr<TensorFile> file_;
-  static inline std::unique_ptr<MstKdMethod> method_;
+  static inline std::unique_ptr<Method> method_;
 };
 
 TEST_F(MstKdParity, WeightsAreThoseOfTheFillFormula) {
@@ -201,7 +201,7 @@ TEST_F(MstKdParity, OutputsAndFeaturesOfSubsetsAgreeInDouble) {
 TEST_F(MstKdParity, LossesAndGradientsAgreeInDouble) {
   const Json& about = example("train");
   const Json& joint = named(about["phases"], "joint");
-  MstKdMethod& kd = method(at::kDouble);
+  Method& kd = method(at::kDouble);
   for (auto& parameter : kd.module().parameters()) parameter.set_requires_grad(true);
   Batch batch;
   batch.image = input(at::kDouble);
@@ -296,4 +296,4 @@ TEST_F(MstKdParity, TheDiscriminatorAgreesInDouble) {
 }
 
 }  // namespace
-}  // namespace lacuna::methods
+}  // namespace lacuna::methods::mst_kdnet

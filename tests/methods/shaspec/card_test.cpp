@@ -16,10 +16,8 @@
 #include "methods/shaspec/method.h"
 #include "tests/methods/shaspec/setup.h"
 
-namespace lacuna::methods {
+namespace lacuna::methods::shaspec {
 namespace {
-
-using namespace shaspec_setup;
 
 std::int64_t count(const torch::nn::Module& module) {
   std::int64_t total = 0;
@@ -34,7 +32,7 @@ at::Tensor slots(std::initializer_list<double> values) {
 
 // Check 1.
 TEST(ShaSpecCard, HasThePublishedNumberOfParameters) {
-  ShaSpecMethod method(settings_of({}, 1.0));
+  Method method(settings_of({}, 1.0));
   models::ShaSpecNetwork& network = method.network();
   EXPECT_EQ(count(network.encoder()), 35127872);
   EXPECT_EQ(count(network.decoder()), 8528800);
@@ -207,4 +205,4 @@ TEST(ShaSpecCard, APrivateEncoderOfAMissingModalityLearnsUpToTheClassifier) {
 }
 
 }  // namespace
-}  // namespace lacuna::methods
+}  // namespace lacuna::methods::shaspec

@@ -13,7 +13,7 @@
 #include "methods/shared/missing_features.h"
 #include "methods/shaspec/method.h"
 
-namespace lacuna::methods {
+namespace lacuna::methods::shaspec {
 namespace {
 
 const ParityVectors& vectors() {
@@ -23,11 +23,11 @@ const ParityVectors& vectors() {
 
 // One network for all tests, since 188 million weights take seconds to fill. They are float values,
 // so changing the type back and forth loses nothing.
-ShaSpecMethod& method(at::ScalarType type) {
-  static const std::unique_ptr<ShaSpecMethod> made = [] {
+Method& method(at::ScalarType type) {
+  static const std::unique_ptr<Method> made = [] {
     MethodSettings settings;
-    settings.options = Schema(shaspec_options()).resolve({{"official", true}}, "test");
-    auto filled = std::make_unique<ShaSpecMethod>(settings);
+    settings.options = Schema(binding().declared()).resolve({{"official", true}}, "test");
+    auto filled = std::make_unique<Method>(settings);
     fill_weights(*filled, 1);
     return filled;
   }();
@@ -165,4 +165,4 @@ TEST(ShaSpecParity, LossesOfABatchOfTwoAgreeInDouble) {
 }
 
 }  // namespace
-}  // namespace lacuna::methods
+}  // namespace lacuna::methods::shaspec

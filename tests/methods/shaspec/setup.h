@@ -11,7 +11,7 @@
 
 #include "methods/shaspec/method.h"
 
-namespace lacuna::methods::shaspec_setup {
+namespace lacuna::methods::shaspec {
 
 inline constexpr SubsetMask kAll = 0b1111, kFlairT1c = 0b0101, kT1c = 0b0100;
 
@@ -19,13 +19,12 @@ inline MethodSettings settings_of(const Json& options, double width) {
   MethodSettings settings;
   settings.width = width;
   settings.options =
-      Schema(shaspec_options()).resolve(options.is_null() ? Json::object() : options, "test");
+      Schema(binding().declared()).resolve(options.is_null() ? Json::object() : options, "test");
   return settings;
 }
 
-inline std::unique_ptr<ShaSpecMethod> make(const Json& options = Json::object(),
-                                           double width = 0.0625) {
-  auto method = std::make_unique<ShaSpecMethod>(settings_of(options, width));
+inline std::unique_ptr<Method> make(const Json& options = Json::object(), double width = 0.0625) {
+  auto method = std::make_unique<Method>(settings_of(options, width));
   torch::manual_seed(1);
   method->initialise();
   return method;
@@ -47,4 +46,4 @@ inline double part(const Loss& loss, const std::string& name) {
   throw std::runtime_error("no part " + name);
 }
 
-}  // namespace lacuna::methods::shaspec_setup
+}  // namespace lacuna::methods::shaspec

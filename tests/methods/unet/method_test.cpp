@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "methods/shared/zero_fill.h"
 
-namespace lacuna::methods {
+namespace lacuna::methods::unet {
 namespace {
 
 const data::ModalitySet kBrats({"FLAIR", "T1", "T1c", "T2"});
@@ -145,4 +145,4 @@ TEST(Unet, RecipeOfNnUnet) {
 }
 
 }  // namespace
-}  // namespace lacuna::methods
+}  // namespace lacuna::methods::unet

@@ -29,6 +29,7 @@ class SquareMethod final : public methods::Method {
   methods::Loss loss(const std::string&, const methods::Batch& batch,
                      const methods::Progress&) override {
     samples_seen.push_back(batch.image.size(0));
+    available_seen.push_back(batch.available);
     bf16_seen = at::autocast::is_autocast_enabled(at::kCPU);
     const at::Tensor square = (batch.image.flatten(1).mean(1) * module_->weight).square().mean();
     return {square, {{"square", square}}};
@@ -41,6 +42,7 @@ class SquareMethod final : public methods::Method {
   };
   std::shared_ptr<Module> module_ = std::make_shared<Module>();
   std::vector<std::int64_t> samples_seen;
+  std::vector<std::vector<data::SubsetMask>> available_seen;
   bool bf16_seen = false;
 };
 
@@ -79,8 +81,11 @@ TEST_F(PhaseStepTest, TakesOneStepDownTheGradient) {
 
 // Three samples in parts of two and one: each part counts with its share.
 TEST_F(PhaseStepTest, MicroBatchesAddUpToTheBatch) {
+  batch_.available = {1, 0b11, 0b10};
   const PhaseOutcome outcome = run({.micro_batch = 2});
   EXPECT_EQ(method_.samples_seen, (std::vector<std::int64_t>{2, 1}));
+  EXPECT_EQ(method_.available_seen,
+            (std::vector<std::vector<data::SubsetMask>>{{1, 0b11}, {0b10}}));
   EXPECT_NEAR(outcome.loss, 14.0 / 3 * 0.25, 1e-6);
   EXPECT_NEAR(outcome.parts.at(0).second, 14.0 / 3 * 0.25, 1e-6);
   EXPECT_NEAR(method_.module_->weight.item<double>(), 0.5 - 0.1 * 14 / 3, 1e-6);
