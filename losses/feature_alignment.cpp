@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "losses/pairwise_distillation.h"
+#include "losses/precise.h"
 
 namespace lacuna::losses {
 
@@ -10,7 +11,7 @@ at::Tensor feature_alignment(const at::Tensor& features, AlignedPairs pairs,
                              const std::vector<data::SubsetMask>& subsets) {
   // Distillation of ordered pairs with weight 1, where neither side teaches.
   const std::int64_t modalities = features.size(1);
-  const at::Tensor ones = at::ones({modalities, modalities}, features.options());
+  const at::Tensor ones = at::ones({modalities, modalities}, precise(features).options());
   at::Tensor weight = ones.triu(1);
   if (pairs == AlignedPairs::kRing) {
     weight = weight.tril(1);

@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include "losses/precise.h"
+
 namespace lacuna::losses {
 namespace {
 
@@ -22,7 +24,8 @@ at::Tensor sum_over_pairs(const std::vector<at::Tensor>& teacher,
 }  // namespace
 
 at::Tensor gram(const at::Tensor& a, const at::Tensor& b) {
-  const at::Tensor left = a.flatten(2), right = b.flatten(2);
+  const PreciseProducts products(a);
+  const at::Tensor left = precise(a).flatten(2), right = precise(b).flatten(2);
   return at::matmul(left, right.transpose(1, 2)) / static_cast<double>(left.size(1) * left.size(2));
 }
 

@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include "losses/precise.h"
+
 namespace lacuna::losses {
 namespace {
 
@@ -15,9 +17,10 @@ at::Tensor distance(const at::Tensor& teacher, const at::Tensor& student,
 
 }  // namespace
 
-at::Tensor pairwise_distillation(const at::Tensor& features, const at::Tensor& ratio,
+at::Tensor pairwise_distillation(const at::Tensor& raw_features, const at::Tensor& ratio,
                                  const std::vector<data::SubsetMask>& subsets,
                                  const DistillationOptions& options) {
+  const at::Tensor features = precise(raw_features);
   const int modalities = static_cast<int>(features.size(1));
   at::Tensor sum = at::zeros({}, features.options());
   for (int i = 0; i < modalities; ++i) {
@@ -30,8 +33,7 @@ at::Tensor pairwise_distillation(const at::Tensor& features, const at::Tensor& r
       }
       if (!any) continue;
       const at::Tensor weight =
-          at::tensor(both, features.options().device(at::kCPU)).to(features.device()) *
-          ratio[i][j].detach();
+          at::tensor(both, at::kDouble).to(features.options()) * ratio[i][j].detach();
       sum = sum + (weight * distance(features.select(1, i), features.select(1, j), options)).mean();
     }
   }

@@ -23,7 +23,8 @@ struct DistillationOptions {
 //   L = mean_n sum over ordered pairs (i,j), i != j, both in S_n, of
 //       sg[ratio_ij] * distance(sg[f_i], f_j);
 // i teaches, j learns; not divided by the number of pairs; 0 when no sample has a pair.
-// features: N x M x ...; ratio: M x M; subsets: S_n per sample. Result: a scalar.
+// features: N x M x ..., of any type (distances are taken in float or double); ratio: M x M;
+// subsets: S_n per sample. Result: a scalar.
 at::Tensor pairwise_distillation(const at::Tensor& features, const at::Tensor& ratio,
                                  const std::vector<data::SubsetMask>& subsets,
                                  const DistillationOptions& options = {});
