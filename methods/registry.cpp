@@ -6,19 +6,14 @@
 
 namespace lacuna::methods {
 
-// One line per method: declaration here, definition in the method's own directory.
-namespace mckd {
-const MethodEntry& entry();
-}
-namespace mst_kdnet {
-const MethodEntry& entry();
-}
-namespace shaspec {
-const MethodEntry& entry();
-}
-namespace unet {
-const MethodEntry& entry();
-}
+// Two lines per method: its declaration here and its place in the list below; the definition lies in
+// the method's own directory.
+// clang-format off
+namespace mckd { const MethodEntry& entry(); }
+namespace mst_kdnet { const MethodEntry& entry(); }
+namespace shaspec { const MethodEntry& entry(); }
+namespace unet { const MethodEntry& entry(); }
+// clang-format on
 
 const std::vector<const MethodEntry*>& all_methods() {
   static const std::vector<const MethodEntry*> entries = [] {

@@ -43,12 +43,13 @@ const OptionBinding<Options>& binding() {
                 "First stage with all modalities for 80/115 of the steps (published code); without "
                 "it modalities are dropped from the start (paper).")
           .flag("official", &Options::official, false,
-                "The published code: cubic interpolation in augmentation.");
+                "The published code: decides every key that is null. A key that is given wins.");
   return options;
 }
 
 Options parse(const Json& resolved) {
   Options options = binding().parse(resolved);
+  options.recipe = {.centre_choices = 4, .cubic = options.official};
   if (options.store_normalised) {
     if (options.normalisation != ImportanceNormalisation::kSoftmax) {
       throw_error<ConfigError>(

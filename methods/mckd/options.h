@@ -5,6 +5,7 @@
 #include "losses/pairwise_distillation.h"
 #include "methods/mckd/importance_weights.h"
 #include "methods/shared/option_binding.h"
+#include "methods/shared/shared_recipe.h"
 
 namespace lacuna::methods::mckd {
 
@@ -17,6 +18,7 @@ struct Options {
   bool cosine;
   double importance_decay;
   bool warm_up;
+  SharedRecipe recipe;
   bool official;
 };
 

@@ -4,11 +4,9 @@
 
 namespace lacuna::methods::mckd {
 
-data::DataRecipe Method::recipe() const {
-  return shared_data_recipe(/*centre_choices=*/4, /*cubic=*/options_.official);
-}
+data::DataRecipe Method::recipe() const { return shared_data_recipe(options_.recipe); }
 
-InferenceRecipe Method::inference() const { return shared_inference(); }
+InferenceRecipe Method::inference() const { return shared_inference(options_.recipe); }
 
 const MethodEntry& entry() {
   static const MethodEntry entry = {

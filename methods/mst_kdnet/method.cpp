@@ -10,6 +10,7 @@
 #include "losses/ramp.h"
 #include "losses/region_targets.h"
 #include "losses/squared_dice.h"
+#include "methods/shared/availability.h"
 #include "methods/shared/extent_check.h"
 #include "methods/shared/zero_fill.h"
 
@@ -50,6 +51,20 @@ models::SampleDropout dropout_of(const Batch& batch, const Progress& progress,
     keys.push_back(high << 32 | stream.next());
   }
   return models::SampleDropout(std::move(keys));
+}
+
+// Some samples of what a network made.
+Output samples_of(const Output& all, const std::vector<std::int64_t>& samples) {
+  if (static_cast<std::int64_t>(samples.size()) == all.logit.size(0)) return all;
+  const at::Tensor rows = at::tensor(samples, at::kLong).to(all.logit.device());
+  Output part = all;
+  for (at::Tensor* each : {&part.logit, &part.content, &part.style, &part.c2d_pooled, &part.c3d,
+                           &part.bottleneck, &part.merged}) {
+    *each = each->index_select(0, rows);
+  }
+  for (at::Tensor& each : part.features) each = each.index_select(0, rows);
+  for (at::Tensor& each : part.attention) each = each.index_select(0, rows);
+  return part;
 }
 
 }  // namespace
@@ -125,13 +140,23 @@ std::vector<Stage> Method::stages(std::int64_t steps) const {
 
 Method::Outputs Method::run_networks(const Batch& batch, const Progress& progress,
                                      bool update_running) const {
-  auto full = dropout_of(batch, progress, 0), missing = dropout_of(batch, progress, 1);
+  auto missing = dropout_of(batch, progress, 1);
   const auto mode = [&](models::SampleDropout& dropout) {
     return models::ForwardMode{.dropout = options_.dropout ? &dropout : nullptr,
                                .update_running = update_running};
   };
-  return {teacher_->forward(batch.image, mode(full)),
-          student_->forward(zero_fill(batch.image, batch.subsets.at(0)), mode(missing))};
+  Outputs out;
+  const std::vector<std::int64_t> complete = complete_samples(batch);
+  out.taught = static_cast<double>(complete.size()) / static_cast<double>(batch.image.size(0));
+  if (!complete.empty()) {
+    const Batch seen = methods::samples_of(batch, complete);
+    auto full = dropout_of(seen, progress, 0);
+    out.full = teacher_->forward(seen.image, mode(full));
+    out.target = seen.label;
+  }
+  out.missing = student_->forward(zero_fill(batch.image, batch.subsets.at(0)), mode(missing));
+  if (!complete.empty()) out.beside = samples_of(out.missing, complete);
+  return out;
 }
 
 std::vector<at::Tensor> Method::gram_features(const Output& out) const {
@@ -144,14 +169,16 @@ std::vector<at::Tensor> Method::gram_features(const Output& out) const {
 Loss Method::loss(const std::string& phase, const Batch& batch, const Progress& progress) {
   if (phase == "discriminator") return discriminator_loss(batch, progress);
   const Outputs out = run_networks(batch, progress, /*update_running=*/true);
-  styles_.push_back({batch.image, out.full.style.detach(), out.missing.style.detach()});
+  styles_.push_back({batch.image, out.taught > 0 ? out.full.style.detach() : at::Tensor(),
+                     out.missing.style.detach(), out.taught});
   return joint_loss(out, batch, progress);
 }
 
-Loss Method::joint_loss(const Outputs& out, const Batch& batch, const Progress& progress) {
-  const at::Tensor l_full = precise(out.full.logit), l_missing = precise(out.missing.logit);
-  const at::Tensor p_full = l_full.sigmoid(), p_missing = l_missing.sigmoid();
-  const at::Tensor target = losses::region_targets(batch.label, channels_, l_full.scalar_type());
+// What the teacher takes part in: means over all samples, to which those that it does not see
+// contribute nothing.
+Method::TeacherTerms Method::teacher_terms(const Outputs& out) const {
+  const at::Tensor l_full = precise(out.full.logit), l_beside = precise(out.beside.logit);
+  const at::Tensor p_full = l_full.sigmoid();
   // What the terms that compare the networks see of the teacher.
   const auto taught = [&](const at::Tensor& x) {
     return options_.detach_teacher ? precise(x).detach() : precise(x);
@@ -160,51 +187,80 @@ Loss Method::joint_loss(const Outputs& out, const Batch& batch, const Progress& 
     for (at::Tensor& x : list) x = taught(x);
     return list;
   };
-  const at::Tensor dice = losses::squared_dice(p_full, target);
-  at::Tensor dice_full = dice.sum(), dice_missing, consistency;
-  std::vector<at::Tensor> missing = losses::squared_dice(p_missing, target).unbind(), between;
+  TeacherTerms terms;
+  terms.dice =
+      out.taught * losses::squared_dice(
+                       p_full, losses::region_targets(out.target, channels_, l_full.scalar_type()));
+  const at::Tensor c_full = options_.consistent_logits ? l_full : p_full;
+  const at::Tensor c_beside = options_.consistent_logits ? l_beside : l_beside.sigmoid();
+  std::vector<at::Tensor> between;
   for (std::size_t c = 0; c < channels_.size(); ++c) {
     const auto channel = static_cast<std::int64_t>(c);
-    between.push_back(
-        at::mse_loss(taught(p_full.select(1, channel)), p_missing.select(1, channel)));
+    between.push_back(at::mse_loss(taught(c_full.select(1, channel)), c_beside.select(1, channel)));
   }
-  if (options_.teacher_background) missing[kBackground] = between[kBackground] = dice[kBackground];
-  dice_missing = at::stack(missing).sum();
-  consistency = at::stack(between).sum();
+  if (options_.teacher_background) between[kBackground] = terms.dice[kBackground] / out.taught;
+  terms.parts = {{"consistency", at::stack(between).sum()}};
 
   at::Tensor features;
   for (std::size_t k = 0; k < out.full.features.size(); ++k) {
     const at::Tensor part =
-        at::mse_loss(taught(out.full.features[k]), precise(out.missing.features[k]));
+        at::mse_loss(taught(out.full.features[k]), precise(out.beside.features[k]));
     features = k == 0 ? part : features + part;
   }
-  const at::Tensor content = at::mse_loss(taught(out.full.content), precise(out.missing.content));
-  const at::Tensor attention =
-      losses::extreme_value_distillation(taught_list(precise_list(out.full.attention)),
-                                         precise_list(out.missing.attention), options_.extremes);
-  const at::Tensor logits =
-      losses::standardised_logit_distillation(taught(l_full), l_missing, options_.logits);
-  const auto g_full = taught_list(gram_features(out.full)), g_missing = gram_features(out.missing);
-  const at::Tensor gram = options_.mean_gram ? losses::mean_gram_matching(g_full, g_missing)
-                                             : losses::gram_matching(g_full, g_missing);
+  terms.parts.emplace_back("content",
+                           at::mse_loss(taught(out.full.content), precise(out.beside.content)));
+  terms.parts.emplace_back("features", features);
+  terms.parts.emplace_back("attention", losses::extreme_value_distillation(
+                                            taught_list(precise_list(out.full.attention)),
+                                            precise_list(out.beside.attention), options_.extremes));
+  terms.parts.emplace_back(
+      "logits", losses::standardised_logit_distillation(taught(l_full), l_beside, options_.logits));
+  const auto g_full = taught_list(gram_features(out.full)), g_beside = gram_features(out.beside);
+  terms.parts.emplace_back("gram", options_.mean_gram ? losses::mean_gram_matching(g_full, g_beside)
+                                                      : losses::gram_matching(g_full, g_beside));
+  if (options_.style_weight > 0) {
+    terms.parts.emplace_back(
+        "style", losses::gram_matching({taught(out.full.style)}, {precise(out.beside.style)}));
+  }
+  for (auto& [name, value] : terms.parts) value = out.taught * value;
+  return terms;
+}
+
+Loss Method::joint_loss(const Outputs& out, const Batch& batch, const Progress& progress) {
+  const at::Tensor l_missing = precise(out.missing.logit);
+  const at::Tensor target = losses::region_targets(batch.label, channels_, l_missing.scalar_type());
+  std::vector<at::Tensor> missing = losses::squared_dice(l_missing.sigmoid(), target).unbind();
+  TeacherTerms terms;
+  if (out.taught > 0) {
+    terms = teacher_terms(out);
+  } else {  // nothing here to learn from a teacher
+    terms.dice = at::zeros({static_cast<std::int64_t>(channels_.size())}, l_missing.options());
+    for (const char* name : {"consistency", "content", "features", "attention", "logits", "gram"}) {
+      terms.parts.emplace_back(name, at::zeros({}, l_missing.options()));
+    }
+    if (options_.style_weight > 0) {
+      terms.parts.emplace_back("style", at::zeros({}, l_missing.options()));
+    }
+  }
+  if (options_.teacher_background) missing[kBackground] = terms.dice[kBackground];
+  const at::Tensor dice_full = terms.dice.sum(), dice_missing = at::stack(missing).sum();
 
   // With gram=mean the term has another scale, for which no weight is known.
   const double gram_weight = options_.gram_weight.value_or(options_.mean_gram ? 0 : 1);
-  const double ramp = losses::gaussian_ramp(progress.epoch(), 20, 10);
+  // In the order of the parts.
+  const std::array<double, 7> weights = {losses::gaussian_ramp(progress.epoch(), 20, 10),
+                                         options_.content_weight,
+                                         options_.feature_weight,
+                                         attention_weight_,
+                                         options_.logit_weight,
+                                         gram_weight,
+                                         options_.style_weight};
   Loss loss;
-  loss.parts = {{"dice_full", dice_full},     {"dice_missing", dice_missing},
-                {"consistency", consistency}, {"content", content},
-                {"features", features},       {"attention", attention},
-                {"logits", logits},           {"gram", gram}};
-  loss.total = (1 - options_.student_weight) * dice_full + options_.student_weight * dice_missing +
-               ramp * consistency + options_.content_weight * content +
-               options_.feature_weight * features + attention_weight_ * attention +
-               options_.logit_weight * logits + gram_weight * gram;
-  if (options_.style_weight > 0) {
-    const at::Tensor style =
-        losses::gram_matching({taught(out.full.style)}, {precise(out.missing.style)});
-    loss.parts.emplace_back("style", style);
-    loss.total = loss.total + options_.style_weight * style;
+  loss.parts = {{"dice_full", dice_full}, {"dice_missing", dice_missing}};
+  loss.total = (1 - options_.student_weight) * dice_full + options_.student_weight * dice_missing;
+  for (std::size_t i = 0; i < terms.parts.size(); ++i) {
+    loss.parts.push_back(terms.parts[i]);
+    loss.total = loss.total + weights[i] * terms.parts[i].second;
   }
   if (options_.adversarial_weight > 0) {
     const at::Tensor fooled =
@@ -229,9 +285,12 @@ Loss Method::discriminator_loss(const Batch& batch, const Progress& progress) {
   if (!styles.image.defined()) {
     const torch::NoGradGuard no_grad;
     const Outputs out = run_networks(batch, progress, /*update_running=*/false);
-    styles = {batch.image, out.full.style, out.missing.style};
+    styles = {batch.image, out.full.style, out.missing.style, out.taught};
   }
-  const at::Tensor full = cross_entropy_to(precise(discriminator_->forward(styles.full)), 0);
+  at::Tensor full = at::zeros({}, styles.missing.options().dtype(at::kFloat));
+  if (styles.taught > 0) {
+    full = styles.taught * cross_entropy_to(precise(discriminator_->forward(styles.full)), 0);
+  }
   const at::Tensor missing = cross_entropy_to(precise(discriminator_->forward(styles.missing)), 1);
   return {full + missing, {{"full", full}, {"missing", missing}}, {}};
 }

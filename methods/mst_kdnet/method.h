@@ -48,16 +48,27 @@ class Method final : public methods::Method {
   static std::vector<data::Region> channels(const Options& options);
 
  private:
+  // The teacher sees the cases that have every modality and no others: it would take zeros for
+  // images.
   struct Outputs {
-    Output full, missing;
+    Output missing;       // of all samples
+    Output full, beside;  // of those that the teacher sees: its output, and the student's
+    at::Tensor target;    // their labels
+    double taught = 0;    // their share of the samples
+  };
+  struct TeacherTerms {
+    at::Tensor dice;  // of the teacher, per channel
+    std::vector<std::pair<std::string, at::Tensor>> parts;
   };
   // The styles of one micro-batch, kept from the joint phase for the discriminator.
   struct Styles {
     at::Tensor image, full, missing;
+    double taught = 0;
   };
 
   // Training passes of both networks.
   Outputs run_networks(const Batch& batch, const Progress& progress, bool update_running) const;
+  TeacherTerms teacher_terms(const Outputs& out) const;
   Loss joint_loss(const Outputs& out, const Batch& batch, const Progress& progress);
   Loss discriminator_loss(const Batch& batch, const Progress& progress);
   std::vector<at::Tensor> gram_features(const Output& out) const;

@@ -17,6 +17,7 @@ struct Options {
   bool resection = false;           // a fifth channel
   bool teacher_background = false;  // published slips: the student's BG terms use the teacher's
   bool detach_teacher = false;
+  bool consistent_logits = false;  // consistency compares logits, not probabilities
   bool dropout = true, evaluation_dropout = false;
   bool running_statistics = false;  // of batch norm in evaluation
   bool centre_crop = false;

@@ -115,6 +115,13 @@ class OptionBinding {
     return *this;
   }
 
+  // Options that several methods share: add(*this) states them.
+  template <typename Add>
+  OptionBinding& include(const Add& add) {
+    add(*this);
+    return *this;
+  }
+
   // For MethodEntry::options.
   const std::vector<Option>& declared() const { return declared_; }
 

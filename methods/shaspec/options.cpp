@@ -29,23 +29,14 @@ const OptionBinding<Options>& binding() {
                    "Length of the first stage, with all modalities; 0: none; null: 80/180 of the "
                    "run.",
                    {.minimum = 0, .maximum = 1e12, .unit = "steps"})
-          .integer("centre_choices", &Options::centre_choices, 3,
-                   "What half of the crops choose their centre from: 3 for ET, WT, TC; 4 adds none "
-                   "of them (published code before September 2024, and MCKD).",
-                   {.minimum = 3, .maximum = 4})
-          .choice("interpolation", &Options::cubic, by_official("linear", "cubic"),
-                  {{"linear", false}, {"cubic", true}},
-                  "Interpolation of images in spatial augmentation.")
-          .choice("blending", &Options::gaussian, "uniform",
-                  {{"uniform", false}, {"gaussian", true}},
-                  "Weight of a voxel in its window: all alike (published code) or a Gaussian with "
-                  "sigma of 1/8 window.")
-          .integer("et_min", &Options::et_min, by_official(0, 500),
-                   "A segmentation with fewer voxels of enhancing tumour has them relabelled as "
-                   "necrosis; 0: never.",
-                   {.minimum = 0, .maximum = 1e9, .unit = "voxels"})
+          .integer(
+              "centre_choices", [](Options& o) -> int& { return o.recipe.centre_choices; }, 3,
+              "What half of the crops choose their centre from: 3 for ET, WT, TC; 4 adds none of "
+              "them (published code before September 2024, and MCKD).",
+              {.minimum = 3, .maximum = 4})
+          .include(shared_recipe_options(&Options::recipe))
           .flag("official", &Options::official, false,
-                "The published code: what each key below or above that is null becomes.");
+                "The published code: decides every key that is null. A key that is given wins.");
   return options;
 }
 

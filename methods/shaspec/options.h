@@ -6,6 +6,7 @@
 
 #include "losses/feature_alignment.h"
 #include "methods/shared/option_binding.h"
+#include "methods/shared/shared_recipe.h"
 
 namespace lacuna::methods::shaspec {
 
@@ -16,9 +17,7 @@ struct Options {
   bool aux_on_missing;
   std::optional<std::int64_t> warm_up_steps;
   bool cosine;
-  int centre_choices;
-  bool cubic, gaussian;
-  std::int64_t et_min;  // voxels
+  SharedRecipe recipe;
   bool official;
 };
 

@@ -4,18 +4,9 @@
 
 namespace lacuna::methods::shaspec {
 
-data::DataRecipe Method::recipe() const {
-  return shared_data_recipe(options_.centre_choices, options_.cubic);
-}
+data::DataRecipe Method::recipe() const { return shared_data_recipe(options_.recipe); }
 
-InferenceRecipe Method::inference() const {
-  InferenceRecipe recipe = shared_inference();
-  if (options_.gaussian) recipe.window = InferenceRecipe::Window::kGaussian;
-  if (options_.et_min > 0) {
-    recipe.relabelled = {{data::Tissue::kEnhancing, options_.et_min, data::Tissue::kNecrosis}};
-  }
-  return recipe;
-}
+InferenceRecipe Method::inference() const { return shared_inference(options_.recipe); }
 
 const MethodEntry& entry() {
   static const MethodEntry entry = {
