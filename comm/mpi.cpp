@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/text/log.h"
 #include "comm/deadline.h"
 
 namespace lacuna::comm {
@@ -214,6 +215,7 @@ std::unique_ptr<Communicator> MpiSession::world() {
 
 void MpiSession::abandon(int code) {
   std::fflush(nullptr);
+  log::flush(1);
   _exit(code);
 }
 

@@ -141,7 +141,27 @@ std::string nearest(const std::string& word, const std::vector<std::string>& kno
   return best;
 }
 
-Schema::Schema(std::vector<Option> options) : options_(std::move(options)) {}
+Option added_later(Option option) {
+  option.absent = option.fallback;
+  return option;
+}
+
+Schema::Schema(std::vector<Option> options) : options_(std::move(options)) {
+  for (const Option& option : options_) {
+    if (option.absent) absent_[option.path] = Json::parse(*option.absent);
+  }
+}
+
+void Schema::complete(Json& saved) const {
+  for (const auto& [path, value] : absent_) {
+    if (!find_path(saved, path)) make_path(saved, path) = value;
+  }
+}
+
+bool Schema::is_absent(const std::string& path, const Json& value) const {
+  const auto found = absent_.find(path);
+  return found != absent_.end() && found->second == value;
+}
 
 Json Schema::resolve(const Json& user, const std::string& where) const {
   if (!user.is_object()) {

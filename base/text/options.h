@@ -6,6 +6,8 @@
 // with its path. Immutable after construction, so thread-safe.
 #pragma once
 
+#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,7 +27,13 @@ struct Option {
   double minimum = -1e300;           // for numbers and each element of a list
   double maximum = 1e300;
   bool nullable = false;  // null allowed: "decided by the method's card"
+  // For a key that came after the first release, JSON text: the value under which a program
+  // without the key works alike. It counts as the key being left out, so it changes no identity.
+  std::optional<std::string> absent = std::nullopt;
 };
+
+// The option as one that came after the first release: its default is what programs did before.
+Option added_later(Option option);
 
 class Schema {
  public:
@@ -35,10 +43,17 @@ class Schema {
   // message (a file name). Throws ConfigError.
   Json resolve(const Json& user, const std::string& where) const;
 
+  // Keys that `saved`, resolved by an older program, lacks take their `absent` value: what that
+  // program did, whatever the default is today.
+  void complete(Json& saved) const;
+  // Whether `value` of the key at `path` counts as the key being left out.
+  bool is_absent(const std::string& path, const Json& value) const;
+
   const std::vector<Option>& options() const { return options_; }
 
  private:
   std::vector<Option> options_;
+  std::map<std::string, Json> absent_;  // by path
 };
 
 // The word of `known` that is closest to `word` by edit distance, or "" when none is close.

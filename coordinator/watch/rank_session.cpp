@@ -77,6 +77,7 @@ void RankSession::leave_process(const std::string& reason) {
       "leaving with exit code 76, because of {} The same command resumes from the newest "
       "checkpoint.",
       reason);
+  log::flush(1);
   ::_exit(static_cast<int>(ExitCode::kPeerLost));
 }
 

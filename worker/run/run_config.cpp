@@ -51,6 +51,23 @@ void normalise_integers(Json& resolved, const std::vector<Option>& options) {
   }
 }
 
+Json keys_that_decide(const Json& resolved, const Schema& schema) {
+  Json flat = Json::object();
+  const auto visit = [&](const auto& self, const Json& node, const std::string& prefix) -> void {
+    for (const auto& [name, value] : node.items()) {
+      const std::string path = prefix.empty() ? name : prefix + "." + name;
+      if (path == kProvenanceKey || schema.is_absent(path, value)) continue;
+      if (value.is_object()) {
+        self(self, value, path);
+      } else if (decides_result(path)) {
+        flat[path] = value;
+      }
+    }
+  };
+  visit(visit, resolved, "");
+  return flat;
+}
+
 std::string hash_of(const Json& deciding) {
   const std::string text = deciding.dump();
   return fmt::format("{:016x}", XXH3_64bits(text.data(), text.size()));
@@ -131,20 +148,11 @@ std::vector<std::string> differing_keys(const Json& one, const Json& other) {
 }
 
 Json deciding_keys(const Json& resolved) {
-  Json flat = Json::object();
-  const auto visit = [&](const auto& self, const Json& node, const std::string& prefix) -> void {
-    for (const auto& [name, value] : node.items()) {
-      const std::string path = prefix.empty() ? name : prefix + "." + name;
-      if (path == kProvenanceKey) continue;
-      if (value.is_object()) {
-        self(self, value, path);
-      } else if (decides_result(path) && !(path == "init.identity" && value == "")) {
-        flat[path] = value;  // a run without given weights keeps the name from before that key
-      }
-    }
-  };
-  visit(visit, resolved, "");
-  return flat;
+  try {
+    return keys_that_decide(resolved, Schema(run_options(resolved.at("method"))));
+  } catch (const std::exception&) {  // of a method that this program does not have
+    return keys_that_decide(resolved, Schema({}));
+  }
 }
 
 const Schema& RunResolver::schema(const std::string& method) {
@@ -182,18 +190,19 @@ void RunResolver::check_patch(const RunConfig& run, const std::string& where) {
 }
 
 RunConfig RunResolver::resolve(const Json& given, const std::string& where,
-                               const std::vector<std::string>& settings) {
+                               const std::vector<std::string>& settings, bool saved) {
   Json user = given;
   if (!user.is_object()) {
     throw_error<ConfigError>("{}: expected a JSON object, such as {{\"method\": \"unet\"}}", where);
   }
-  user.erase(kProvenanceKey);
+  saved = user.erase(kProvenanceKey) > 0 || saved;
   if (user.contains("data") && user["data"].is_string()) user["data"] = {{"cache", user["data"]}};
   for (const std::string& setting : settings) set_path(user, setting);
   if (!user.contains("method") || !user["method"].is_string()) {
     throw_error<ConfigError>("{}: key \"method\" is missing. `lacuna methods` lists them.", where);
   }
   const Schema& schema = this->schema(user["method"].get<std::string>());
+  if (saved) schema.complete(user);
   Json resolved = schema.resolve(user, where);
   normalise_integers(resolved, schema.options());
   Json& every = resolved["validate"]["every"];
@@ -206,7 +215,7 @@ RunConfig RunResolver::resolve(const Json& given, const std::string& where,
   }
   settle_init(resolved["init"], where);
   RunConfig run = read_fields(std::move(resolved), where);
-  run.hash = hash_of(deciding_keys(run.resolved));
+  run.hash = hash_of(keys_that_decide(run.resolved, schema));
   if (run.patch) check_patch(run, where);
   return run;
 }
@@ -214,6 +223,10 @@ RunConfig RunResolver::resolve(const Json& given, const std::string& where,
 RunConfig resolve_run(const Json& user, const std::string& where,
                       const std::vector<std::string>& settings) {
   return RunResolver().resolve(user, where, settings);
+}
+
+RunConfig resolve_saved_run(const Json& saved, const std::string& where) {
+  return RunResolver().resolve(saved, where, {}, /*saved=*/true);
 }
 
 }  // namespace lacuna::worker

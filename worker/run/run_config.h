@@ -60,6 +60,9 @@ struct RunConfig {
 // opens each message. Throws ConfigError.
 RunConfig resolve_run(const Json& user, const std::string& where,
                       const std::vector<std::string>& settings = {});
+// A run that some program, perhaps an older one, has resolved and saved (state.json): keys that it
+// did not know mean what it did. resolve_run() takes a run.json, with its provenance, in this way.
+RunConfig resolve_saved_run(const Json& saved, const std::string& where);
 
 // The declaration itself, for a method: `lacuna config` prints it. The fallbacks are the method's.
 std::vector<Option> run_options(const std::string& method);
@@ -67,7 +70,8 @@ std::vector<Option> run_options(const std::string& method);
 // Section of run.json that is no configuration: versions, host, cohort. Ignored by resolve_run().
 inline constexpr const char* kProvenanceKey = "provenance";
 
-// The keys that decide the result, flat: "train.batch" -> 2.
+// The keys that decide the result, flat: "train.batch" -> 2. Without those at their `absent` value
+// (base/text/options.h), so that a run has one identity in every program that can compute it.
 Json deciding_keys(const Json& resolved);
 // "train.batch: 2, 4" for each deciding key that differs; empty when the runs are the same.
 std::vector<std::string> differing_keys(const Json& one, const Json& other);

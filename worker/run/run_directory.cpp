@@ -70,7 +70,7 @@ LoadedModel load_model(const std::filesystem::path& path) {
   try {
     const Json state = read_json(model.checkpoint / "state.json");
     model.step = RunProgress::from_json(state).step;
-    model.config = resolve_run(state.at("run"), (model.checkpoint / "state.json").string());
+    model.config = resolve_saved_run(state.at("run"), (model.checkpoint / "state.json").string());
     model.modalities = data::ModalitySet(state.at("cohort").at("modalities"));
   } catch (const Json::exception& error) {
     throw_error<DataError>("{}: not a state of this version: {}",

@@ -1,4 +1,7 @@
 // The declaration of every configuration key of a run.
+//
+// A key that is added goes through added_later(): run directories and sweeps of programs that did
+// not know it keep their identity as long as it is at its default.
 #include "data/sampling/subset_policy.h"
 #include "methods/registry.h"
 #include "worker/run/run_config.h"
@@ -95,9 +98,9 @@ std::vector<Option> other_options() {
           "Weights to start from: a run directory (its best checkpoint), a checkpoint, or a "
           "safetensors file. Tensors of equal name and shape are taken, the others are new; empty: "
           "all are."),
-      key("init.identity", Type::kString, "\"\"",
-          "What they are, by content; filled in when left out. Decides the result, where they lie "
-          "does not."),
+      added_later(key("init.identity", Type::kString, "\"\"",
+                      "What they are, by content; filled in when left out. Decides the result, "
+                      "where they lie does not.")),
       key("meta.period", Type::kInteger, "null",
           "Steps between runs of a phase on the meta set; null: the card's.", "steps", 1, 1e12),
       key("meta.repeats", Type::kInteger, "null",

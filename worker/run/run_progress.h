@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "base/error.h"
 #include "base/text/json.h"
 
 namespace lacuna::worker {
@@ -26,8 +27,13 @@ struct RunProgress {
     return best_step ? std::optional(best_score) : std::nullopt;
   }
 
+  // Of state.json. It rises when an older program would misread what is written; a field that one
+  // may miss needs no new number.
+  static constexpr int kFormat = 1;
+
   Json to_json() const {
-    return {{"step", step},
+    return {{"format", kFormat},
+            {"step", step},
             {"stage", stage},
             {"nonfinite_in_row", nonfinite_in_row},
             {"skipped_steps", skipped_steps},
@@ -38,17 +44,30 @@ struct RunProgress {
             {"pending_line", pending_line}};
   }
 
+  // Fields that an older program did not write take their defaults. Throws DataError for a state
+  // of a newer one, Json::exception for what is no state.
   static RunProgress from_json(const Json& state) {
+    if (const int format = state.value("format", 1); format > kFormat) {
+      throw_error<DataError>(
+          "the state has format {}, this program reads up to {}: a newer program wrote it. Use "
+          "that one.",
+          format, kFormat);
+    }
+    const auto step_at = [&](const char* key) -> std::optional<std::int64_t> {
+      const auto found = state.find(key);
+      if (found == state.end() || found->is_null()) return std::nullopt;
+      return found->get<std::int64_t>();
+    };
     RunProgress progress;
     progress.step = state.at("step");
-    progress.stage = state.at("stage");
-    progress.nonfinite_in_row = state.at("nonfinite_in_row");
-    progress.skipped_steps = state.at("skipped_steps");
-    progress.best_score = state.at("best_score");
-    if (!state.at("best_step").is_null()) progress.best_step = state.at("best_step");
-    if (!state.at("candidate").is_null()) progress.candidate = state.at("candidate");
-    progress.meta_pending = state.at("meta_pending");
-    progress.pending_line = state.at("pending_line");
+    progress.stage = state.value("stage", "");
+    progress.nonfinite_in_row = state.value("nonfinite_in_row", std::int64_t{0});
+    progress.skipped_steps = state.value("skipped_steps", std::int64_t{0});
+    progress.best_score = state.value("best_score", 0.0);
+    progress.best_step = step_at("best_step");
+    progress.candidate = step_at("candidate");
+    progress.meta_pending = state.value("meta_pending", Json::array());
+    progress.pending_line = state.value("pending_line", Json());
     return progress;
   }
 };

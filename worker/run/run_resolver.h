@@ -13,8 +13,9 @@ namespace lacuna::worker {
 
 class RunResolver {
  public:
+  // saved: as resolve_saved_run().
   RunConfig resolve(const Json& user, const std::string& where,
-                    const std::vector<std::string>& settings = {});
+                    const std::vector<std::string>& settings = {}, bool saved = false);
 
  private:
   const Schema& schema(const std::string& method);

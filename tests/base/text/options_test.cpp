@@ -46,6 +46,23 @@ TEST(Schema, RefusesWrongTypesAndRanges) {
   EXPECT_THAT(message_for(R"({"train": 3})"), HasSubstr("is a section"));
 }
 
+// What programs did before the key is not always what is best today.
+TEST(Schema, ARunOfAProgramWithoutAKeyIsCompletedWithWhatThatProgramDid) {
+  Option key{"train.scaling", Option::Type::kNumber, "0.5", "how much"};
+  EXPECT_EQ(added_later(key).absent, "0.5");
+  key.absent = "1";
+  const Schema schema({key, {"train.batch", Option::Type::kInteger, "2", "samples per step"}});
+  Json saved = {{"train", {{"batch", 3}}}};
+  schema.complete(saved);
+  EXPECT_EQ(saved.dump(), R"({"train":{"batch":3,"scaling":1}})");
+  Json newer = {{"train", {{"scaling", 0.5}}}};
+  schema.complete(newer);
+  EXPECT_EQ(newer.dump(), R"({"train":{"scaling":0.5}})");
+  EXPECT_TRUE(schema.is_absent("train.scaling", 1));
+  EXPECT_FALSE(schema.is_absent("train.scaling", 0.5));
+  EXPECT_FALSE(schema.is_absent("train.batch", 2));
+}
+
 TEST(SetPath, ReadsJsonAndFallsBackToText) {
   Json object = Json::object();
   set_path(object, "train.batch=4");

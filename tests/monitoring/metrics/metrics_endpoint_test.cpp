@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/files/temporary_directory.h"
 #include "base/metrics/metric_names.h"
+#include "base/text/log.h"
 #include "coordinator/http/http_client.h"
 #include "monitoring/metrics/exposition.h"
 
@@ -107,8 +108,10 @@ TEST_F(MetricsEndpointTest, WritesATargetFileThatGoesAwayWithIt) {
 TEST_F(MetricsEndpointTest, APortInUseLeadsToAnother) {
   const auto first = serve();
   options_.port = first->port();
+  ASSERT_TRUE(log::flush(10));
   testing::internal::CaptureStderr();
   const auto second = serve();
+  ASSERT_TRUE(log::flush(10));
   const std::string warning = testing::internal::GetCapturedStderr();
   EXPECT_GT(second->port(), 0);
   EXPECT_NE(second->port(), first->port());
@@ -118,8 +121,10 @@ TEST_F(MetricsEndpointTest, APortInUseLeadsToAnother) {
 }
 
 TEST_F(MetricsEndpointTest, AnAddressThatIsNotOursLeadsToLoopback) {
+  ASSERT_TRUE(log::flush(10));
   testing::internal::CaptureStderr();
   const auto endpoint = serve("192.0.2.1");  // of documentation: nobody's
+  ASSERT_TRUE(log::flush(10));
   const std::string warning = testing::internal::GetCapturedStderr();
   EXPECT_GT(endpoint->port(), 0);
   EXPECT_THAT(warning, HasSubstr("cannot listen on 192.0.2.1"));
@@ -130,8 +135,10 @@ TEST_F(MetricsEndpointTest, AnAddressThatIsNotOursLeadsToLoopback) {
 TEST_F(MetricsEndpointTest, ADirectoryThatCannotBeWrittenCostsAWarning) {
   std::ofstream(directory_ / "file") << "in the way";
   options_.targets = directory_ / "file/targets";
+  ASSERT_TRUE(log::flush(10));
   testing::internal::CaptureStderr();
   const auto endpoint = serve();
+  ASSERT_TRUE(log::flush(10));
   const std::string warning = testing::internal::GetCapturedStderr();
   EXPECT_GT(endpoint->port(), 0);
   EXPECT_EQ(std::count(warning.begin(), warning.end(), '\n'), 1) << warning;

@@ -1,10 +1,14 @@
 #include "worker/run/run_config.h"
 
+#include <cstdlib>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "base/error.h"
+#include "base/files/file_system.h"
 #include "methods/registry.h"
+#include "worker/run/run_progress.h"
 
 namespace lacuna::worker {
 namespace {
@@ -120,6 +124,54 @@ TEST(RunConfig, EveryKeyOfEveryMethodIsExplained) {
       EXPECT_FALSE(option.meaning.empty()) << entry->name << " " << option.path;
       EXPECT_TRUE(Json::accept(option.fallback)) << option.path;
     }
+  }
+}
+
+// Runs as the first release resolved and named them: every key that came since must be declared
+// with added_later(), or finished runs and sweeps are not found any more.
+TEST(RunConfig, RunsKeepTheIdentityThatTheFirstReleaseGaveThem) {
+  const char* source = std::getenv("LACUNA_SOURCE");
+  if (source == nullptr) GTEST_SKIP() << "LACUNA_SOURCE is not set: use tools/run-tests";
+  const Json released = read_json(Path(source) / "tests/fixtures/released/identities.json");
+  ASSERT_GT(released.size(), 4);
+  for (const Json& entry : released) {
+    const RunConfig now = resolve_saved_run(entry.at("run"), "state.json");
+    EXPECT_EQ(now.hash, entry.at("hash")) << entry.at("run").at("method");
+    EXPECT_THAT(differing_keys(entry.at("run"), now.resolved), ::testing::IsEmpty());
+    EXPECT_EQ(resolve_run(entry.at("run"), "run.json").hash, entry.at("hash"))
+        << "a key that came later has another default for " << entry.at("run").at("method");
+  }
+}
+
+TEST(RunConfig, AKeyThatCameLaterCountsOnlyWhenItIsUsed) {
+  const RunConfig run = resolve_run({{"method", "unet"}}, "run.json");
+  ASSERT_TRUE(find_path(run.resolved, "init.identity"));
+  Json older = run.resolved;
+  older.erase("init");
+  EXPECT_THAT(differing_keys(older, run.resolved), ::testing::IsEmpty());
+  EXPECT_EQ(resolve_saved_run(older, "state.json").hash, run.hash);
+  Json other = run.resolved;
+  other["init"]["identity"] = "something";
+  EXPECT_THAT(differing_keys(older, other), ElementsAre("init.identity: not set, \"something\""));
+  EXPECT_NE(resolve_run(other, "run.json").hash, run.hash);
+}
+
+TEST(RunProgressState, AStateOfAnotherProgramIsReadOrNamed) {
+  RunProgress progress;
+  progress.step = 7;
+  progress.best_step = 5;
+  progress.best_score = 0.5;
+  EXPECT_EQ(RunProgress::from_json(progress.to_json()).to_json(), progress.to_json());
+  EXPECT_EQ(progress.to_json().at("format"), 1);
+  const RunProgress oldest = RunProgress::from_json({{"step", 3}});
+  EXPECT_EQ(oldest.step, 3);
+  EXPECT_EQ(oldest.best_step, std::nullopt);
+  EXPECT_THROW(RunProgress::from_json({{"stage", "x"}}), Json::exception);
+  try {
+    RunProgress::from_json({{"format", 2}, {"step", 3}});
+    ADD_FAILURE() << "a state of a newer program was taken";
+  } catch (const DataError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("a newer program wrote it"));
   }
 }
 
