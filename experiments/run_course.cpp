@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "base/text/json.h"
 #include "base/text/options.h"
+#include "base/text/parse_json.h"
 
 namespace lacuna::experiments {
 namespace {
@@ -17,7 +17,7 @@ constexpr std::int64_t kTailBytes = 1 << 15;  // some twenty lines of metrics.js
 template <typename Use>
 void for_each_object(std::istream& lines, const Use& use) {
   for (std::string line; std::getline(lines, line);) {
-    const Json object = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+    const Json object = parse_json_line(line);
     if (object.is_object()) use(object);
   }
 }

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/files/json_lines.h"
+#include "base/text/parse_json.h"
 
 namespace lacuna::experiments {
 namespace {
@@ -64,7 +65,7 @@ JournalSummary read_journal(const Path& path) {
   std::ifstream file(path);
   summary.exists = file.is_open();
   for (std::string line; std::getline(file, line);) {
-    const Json object = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+    const Json object = parse_json_line(line);
     if (object.is_object()) add(summary, object);
   }
   return summary;

@@ -8,6 +8,7 @@
 #include "base/files/hash.h"
 #include "base/files/json_lines.h"
 #include "base/text/options.h"
+#include "base/text/parse_json.h"
 
 namespace lacuna::experiments {
 namespace {
@@ -34,7 +35,7 @@ Submissions::Submissions(const SweepDirectory& directory)
   std::ifstream file(file_);
   for (std::string text; std::getline(file, text);) {
     const bool torn = file.eof();  // no line break: a crash while it was written
-    const Json line = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+    const Json line = parse_json_line(text);
     const std::string event = text_of(line, "event"), name = text_of(line, "name");
     if (event.empty() || name.empty()) {
       damaged_ += torn ? 0 : 1;

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/text/json_path.h"
 #include "base/text/options.h"
+#include "base/text/parse_json.h"
 #include "experiments/predecessor.h"
 #include "experiments/run_expansion.h"
 #include "slurm/request_check.h"
@@ -199,7 +200,7 @@ std::string plan_text(const SweepPlan& plan) {
 SweepPlan plan_from_text(const std::string& text, const std::string& where) {
   SweepPlan plan;
   try {
-    const Json json = Json::parse(text);
+    const Json json = parse_json(text, "its text");
     if (json.at("format") != kFormat) {
       throw_error<DataError>("format {}, this version reads {}", json.at("format").dump(), kFormat);
     }

@@ -128,7 +128,7 @@ class Trainer {
       method_->begin_stage(stage);
       stage_ = stage;
     }
-    checkpoints_.load(*state_);
+    checkpoints_.load(*state_, ranks_);
     if (counters_.step < plan_.steps()) {
       log::info("resuming at step {} of {} on {} rank{}", counters_.step, plan_.steps(),
                 ranks_.size(), ranks_.size() > 1 ? "s" : "");
@@ -279,6 +279,7 @@ class Trainer {
       ranks_.enter(counters_.step, Activity::kValidating);
       return !stop_requested();
     };
+    checkpoints_.settle_best(counters_);
     const Judge::Report report =
         with_validation_rank([&] { return judge_->after_step(counters_.step, go_on); });
     if (report.stopped) {

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/files/hash.h"
 #include "base/files/tensor_file.h"
+#include "base/text/parse_json.h"
 
 namespace lacuna::app {
 namespace {
@@ -18,7 +19,7 @@ Json last_line(const fs::path& path) {
   std::ifstream file(path);
   Json last;
   for (std::string line; std::getline(file, line);) {
-    Json parsed = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+    Json parsed = parse_json_line(line);
     if (parsed.is_object()) last = std::move(parsed);
   }
   return last;
@@ -87,7 +88,7 @@ Json inspect_run(const fs::path& path) {
     std::vector<fs::path> directories;
     for (const auto& entry : fs::directory_iterator(path / "checkpoints")) {
       const std::string name = entry.path().filename().string();
-      if (name.starts_with("step-") && !name.ends_with(".partial")) {
+      if (name.starts_with("step-") && name.find('.') == std::string::npos) {
         directories.push_back(entry.path());
       }
     }

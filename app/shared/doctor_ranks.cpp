@@ -14,7 +14,7 @@
 #include "base/process/child_process.h"
 #include "base/process/clock.h"
 #include "base/process/host.h"
-#include "base/text/json.h"
+#include "base/text/parse_json.h"
 #include "comm/all_reduce_benchmark.h"
 #include "comm/gather_texts.h"
 #include "coordinator/supervisor/launcher.h"
@@ -45,7 +45,7 @@ double copy_bandwidth() {
 std::optional<Json> find_answer(const std::string& output) {
   std::istringstream lines(output);
   for (std::string line; std::getline(lines, line);) {
-    const Json json = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+    const Json json = parse_json_line(line);
     if (json.is_object() && json.contains("seconds")) return json;
   }
   return std::nullopt;

@@ -2,68 +2,33 @@
 
 #include <algorithm>
 #include <charconv>
-#include <fstream>
 #include <limits>
-#include <sstream>
 #include <utility>
 
 #include <fmt/ranges.h>
 
 #include "base/error.h"
 
-namespace lacuna::monitoring {
-namespace {
+namespace lacuna {
 
-// Takes one record off the front of `text`; quoted fields may hold commas, quotes and line ends.
-std::vector<std::string> take_record(std::string_view& text) {
-  std::vector<std::string> fields(1);
-  bool quoted = false;
-  std::size_t i = 0;
-  for (; i < text.size(); ++i) {
-    const char c = text[i];
-    if (quoted && c == '"' && i + 1 < text.size() && text[i + 1] == '"') {
-      fields.back() += text[++i];
-    } else if (c == '"') {
-      quoted = !quoted;
-    } else if (!quoted && c == ',') {
-      fields.emplace_back();
-    } else if (!quoted && c == '\n') {
-      break;
-    } else if (quoted || c != '\r') {
-      fields.back() += c;
-    }
-  }
-  text.remove_prefix(std::min(text.size(), i + 1));
-  return fields;
-}
-
-}  // namespace
-
-Csv Csv::read(const Path& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::stringstream content;
-  if (!(file && content << file.rdbuf())) {
-    throw_error<DataError>("{}: cannot read the table. Run the evaluation again.", path.string());
-  }
-  return parse(content.str(), path.string());
-}
+Csv Csv::read(const Path& path) { return Csv(read_table(path), path.string()); }
 
 Csv Csv::parse(std::string_view text, const std::string& where) {
-  Csv csv;
-  csv.where_ = where;
-  if (text.empty()) throw_error<DataError>("{}: empty. Run the evaluation again.", where);
-  csv.header_ = take_record(text);
-  while (!text.empty()) {
-    std::vector<std::string> row = take_record(text);
-    if (row.size() == 1 && row[0].empty()) continue;
-    if (row.size() != csv.header_.size()) {
+  return Csv(parse_table(text, where), where);
+}
+
+Csv::Csv(Table table, std::string where)
+    : where_(std::move(where)), decimal_comma_(table.separator != ',') {
+  if (table.rows.empty()) throw_error<DataError>("{}: empty. Run the evaluation again.", where_);
+  header_ = std::move(table.rows.front());
+  for (std::size_t i = 1; i < table.rows.size(); ++i) {
+    if (table.rows[i].size() != header_.size()) {
       throw_error<DataError>(
-          "{}: row {} has {} fields, the header has {}. Run the evaluation again.", where,
-          csv.rows_.size() + 1, row.size(), csv.header_.size());
+          "{}: row {} has {} fields, the header has {}. Run the evaluation again.", where_, i,
+          table.rows[i].size(), header_.size());
     }
-    csv.rows_.push_back(std::move(row));
+    rows_.push_back(std::move(table.rows[i]));
   }
-  return csv;
 }
 
 std::size_t Csv::index(const std::string& column) const {
@@ -80,7 +45,9 @@ const std::string& Csv::text(std::size_t row, const std::string& column) const {
 }
 
 double Csv::number(std::size_t row, const std::string& column) const {
-  const std::string& field = text(row, column);
+  std::string field = text(row, column);
+  // Where a semicolon parts the fields, a comma may be the decimal point.
+  if (decimal_comma_) std::replace(field.begin(), field.end(), ',', '.');
   if (field.empty() || field == "nan") return std::numeric_limits<double>::quiet_NaN();
   double value = 0;
   const auto [end, failure] = std::from_chars(field.data(), field.data() + field.size(), value);
@@ -91,4 +58,4 @@ double Csv::number(std::size_t row, const std::string& column) const {
   return value;
 }
 
-}  // namespace lacuna::monitoring
+}  // namespace lacuna

@@ -1,4 +1,5 @@
-// Comma-separated tables with a header row and RFC 4180 quoting, read by column name.
+// Tables with a header row, all rows of its width, read by column name (base/files/table.h says
+// what is read as a table).
 //
 // Immutable after reading, thread-safe.
 #pragma once
@@ -7,9 +8,9 @@
 #include <string_view>
 #include <vector>
 
-#include "base/files/file_system.h"
+#include "base/files/table.h"
 
-namespace lacuna::monitoring {
+namespace lacuna {
 
 class Csv {
  public:
@@ -24,11 +25,13 @@ class Csv {
   double number(std::size_t row, const std::string& column) const;
 
  private:
+  Csv(Table table, std::string where);
   std::size_t index(const std::string& column) const;
 
   std::string where_;
+  bool decimal_comma_ = false;
   std::vector<std::string> header_;
   std::vector<std::vector<std::string>> rows_;
 };
 
-}  // namespace lacuna::monitoring
+}  // namespace lacuna

@@ -66,6 +66,14 @@ void sync_descriptor(const Path& path, int descriptor) {
   }
 }
 
+// Some network and user-space file systems have nothing to sync in a directory and say so.
+void sync_names(const Path& path, int descriptor) {
+  while (::fsync(descriptor) != 0) {
+    if (errno == EINVAL || errno == ENOTSUP) return;
+    if (errno != EINTR) fail(path, "write to the disk", errno);
+  }
+}
+
 class PosixFile final : public WritableFile {
  public:
   explicit PosixFile(Path path)
@@ -107,13 +115,20 @@ class PosixFileSystem final : public FileSystem {
 
   void sync_directory(const Path& path) override {
     const Descriptor directory(path.empty() ? "." : path, O_RDONLY | O_DIRECTORY, "open");
-    sync_descriptor(path, directory.get());
+    sync_names(path, directory.get());
   }
 
   void make_directories(const Path& path) override {
+    std::vector<Path> fresh;  // deepest first
+    for (Path each = path; !each.empty() && !exists(each); each = each.parent_path()) {
+      fresh.push_back(each);
+      if (each == each.parent_path()) break;
+    }
     std::error_code code;
     std::filesystem::create_directories(path, code);
     if (code) fail(path, "make the directory", code.value());
+    // A file in a directory whose own name a power cut takes is lost with it.
+    for (const Path& each : fresh) sync_directory(each.parent_path());
   }
 
   void remove(const Path& path) override {
@@ -128,8 +143,12 @@ class PosixFileSystem final : public FileSystem {
   }
 
   bool exists(const Path& path) override {
+    // Storage that cannot answer is not the same as a file that is not there: a run would begin
+    // anew.
     std::error_code code;
-    return std::filesystem::exists(path, code);
+    const bool there = std::filesystem::exists(path, code);
+    if (code) fail(path, "tell whether it is there", code.value());
+    return there;
   }
 
   std::vector<std::byte> read(const Path& path) override {

@@ -29,10 +29,10 @@ class FileSystem {
   virtual std::unique_ptr<WritableFile> create(const Path& path) = 0;  // truncates
   virtual void rename(const Path& from, const Path& to) = 0;           // atomic replacement
   virtual void sync_directory(const Path& path) = 0;
-  virtual void make_directories(const Path& path) = 0;
-  virtual void remove(const Path& path) = 0;  // a file or an empty directory
+  virtual void make_directories(const Path& path) = 0;  // durably
+  virtual void remove(const Path& path) = 0;            // a file or an empty directory
   virtual void remove_all(const Path& path) = 0;
-  virtual bool exists(const Path& path) = 0;
+  virtual bool exists(const Path& path) = 0;  // throws where storage fails
   virtual std::vector<std::byte> read(const Path& path) = 0;
   virtual std::vector<std::string> list(const Path& directory) = 0;  // names, sorted
 };

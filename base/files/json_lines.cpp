@@ -12,14 +12,19 @@
 #include "base/error.h"
 #include "base/files/file_system.h"
 #include "base/text/log.h"
+#include "base/text/parse_json.h"
 
 namespace lacuna {
 namespace {
 
+constexpr std::size_t kMostWaiting = 64 << 20;  // bytes of lines that wait for space
+
 // Whether a line is whole and not past `last_step`.
 bool is_kept(const std::string& line, std::int64_t last_step) {
-  const Json object = Json::parse(line, nullptr, /*allow_exceptions=*/false);
-  return object.is_object() && object.value("step", std::int64_t{0}) <= last_step;
+  const Json object = parse_json_line(line);
+  if (!object.is_object()) return false;
+  const auto step = object.find("step");
+  return step == object.end() || !step->is_number() || step->get<std::int64_t>() <= last_step;
 }
 
 void drop_lines_past(const std::filesystem::path& path, std::int64_t last_step) {
@@ -48,6 +53,8 @@ bool ends_within_a_line(int file) {
 JsonLines::JsonLines(std::filesystem::path path, std::optional<std::int64_t> last_step)
     : path_(std::move(path)) {
   if (last_step) drop_lines_past(path_, *last_step);
+  struct stat info {};
+  unnamed_ = ::stat(path_.c_str(), &info) != 0;
   file_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
   if (file_ < 0) {
     throw_error<DataError>("{}: cannot be opened for writing: {}. Check permissions and space.",
@@ -56,24 +63,81 @@ JsonLines::JsonLines(std::filesystem::path path, std::optional<std::int64_t> las
   torn_ = ends_within_a_line(file_);
 }
 
-JsonLines::~JsonLines() { ::close(file_); }
+JsonLines::~JsonLines() {
+  write_waiting();
+  ::close(file_);
+}
 
 bool JsonLines::append(const Json& line) {
   const std::lock_guard lock(mutex_);
-  const std::string text = (torn_ ? "\n" : "") + line.dump() + "\n";
-  const ssize_t written = ::write(file_, text.data(), text.size());
+  waiting_.push_back(line.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
+  waiting_bytes_ += waiting_.back().size();
+  const bool written = write_waiting();
   const int error = errno;
-  const bool whole = written == static_cast<ssize_t>(text.size());
-  torn_ = whole ? false : torn_ || written > 0;
-  if (whole || warned_) return whole;
-  warned_ = true;
-  log::warn("{}: a line could not be written: {}. Free space; training goes on.", path_.string(),
-            written < 0 ? std::strerror(error) : "short write");
-  errno = written < 0 ? error : ENOSPC;
+  for (; waiting_bytes_ > kMostWaiting; ++given_up_) {
+    waiting_bytes_ -= waiting_.front().size();
+    waiting_.pop_front();
+  }
+  if (!written && !warned_) {
+    warned_ = true;
+    log::warn(
+        "{}: a line could not be written: {}. Free space; training goes on, and writes it when it "
+        "can.",
+        path_.string(), std::strerror(error));
+  } else if (written && warned_) {
+    warned_ = false;
+    log::info("{}: the lines that found no space are written{}", path_.string(),
+              given_up_ > 0 ? fmt::format(", but for {}: too many to keep", given_up_) : "");
+    given_up_ = 0;
+  }
+  errno = error;
+  return written;
+}
+
+bool JsonLines::write_waiting() {
+  for (; !waiting_.empty(); waiting_.pop_front()) {
+    if (!write_line(waiting_.front())) return false;
+    waiting_bytes_ -= waiting_.front().size();
+  }
+  return true;
+}
+
+bool JsonLines::write_line(const std::string& line) {
+  struct stat before {};
+  const bool known = ::fstat(file_, &before) == 0;
+  const std::string text = (torn_ ? "\n" : "") + line;
+  ssize_t written = 0;
+  do {
+    written = ::write(file_, text.data(), text.size());
+  } while (written < 0 && errno == EINTR);
+  if (written == static_cast<ssize_t>(text.size())) {
+    torn_ = false;
+    return true;
+  }
+  const int error = written < 0 ? errno : ENOSPC;
+  if (written > 0) {
+    // The piece goes again, unless another process has written behind it in the meantime.
+    struct stat after {};
+    const bool last = known && ::fstat(file_, &after) == 0 &&
+                      after.st_size == before.st_size + static_cast<off_t>(written);
+    if (!last || ::ftruncate(file_, before.st_size) != 0) torn_ = true;
+  }
+  errno = error;
   return false;
 }
 
-bool JsonLines::sync() { return ::fsync(file_) == 0; }
+bool JsonLines::sync() {
+  const std::lock_guard lock(mutex_);
+  if (!write_waiting() || ::fsync(file_) != 0) return false;
+  if (!unnamed_) return true;
+  try {
+    posix_file_system().sync_directory(path_.parent_path());
+  } catch (const DataError&) {
+    return false;
+  }
+  unnamed_ = false;
+  return true;
+}
 
 void append_durably(const std::filesystem::path& path, const Json& line) {
   JsonLines lines(path);

@@ -1,12 +1,16 @@
 // A file of one JSON object per line that is only appended to: metrics.jsonl, events.jsonl.
 //
-// Thread-safe. A failed write (full disk) is warned about once and never stops training.
+// Thread-safe. A failed write (full disk) is warned about and never stops training: the line is
+// kept and written, in order, as soon as there is space again. No line is ever left torn.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <filesystem>
 #include <mutex>
 #include <optional>
+#include <string>
 
 #include "base/text/json.h"
 
@@ -20,16 +24,21 @@ class JsonLines {
   JsonLines(const JsonLines&) = delete;
   JsonLines& operator=(const JsonLines&) = delete;
 
-  // Both say whether it was done, for callers that rely on it. A line that another process left
-  // unfinished stays a line of its own.
+  // Both say whether it was done, this line and those before it, for callers that rely on it; errno
+  // tells why not. A line that another process left unfinished stays a line of its own.
   bool append(const Json& line);
   bool sync();  // fsync: what a checkpoint relies on is on disk with it
 
  private:
+  bool write_waiting();
+  bool write_line(const std::string& line);
+
   std::filesystem::path path_;
   std::mutex mutex_;
   int file_ = -1;
-  bool torn_ = false, warned_ = false;
+  bool torn_ = false, warned_ = false, unnamed_ = false;  // unnamed: its name is not synced yet
+  std::deque<std::string> waiting_;                       // lines that found no space
+  std::size_t waiting_bytes_ = 0, given_up_ = 0;
 };
 
 // Opens, appends one line, closes; it is on disk when this returns. Throws DataError when it is

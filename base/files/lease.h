@@ -1,9 +1,10 @@
 // One writer per directory: the file `lease` in it names the process that may write.
 //
 // The holder keeps the file locked (flock) and renews a heartbeat in it. A holder that was killed
-// on this host is noticed at once, because its lock is gone; one on another host, where the lock
-// may not be visible, when its heartbeat is older than the stale limit. The file is JSON: host,
-// pid, start, heartbeat (seconds since 1970), stale_seconds. It is removed on release.
+// on this host is noticed at once, because its lock is gone. One on another host, whose lock may be
+// invisible or outlive it, is dead when the file has stayed as it is for the stale limit, measured
+// here: clocks of two hosts are never compared. The file is JSON: host, pid, start, heartbeat
+// (seconds since 1970, for people), stale_seconds. It is removed on release.
 //
 // Thread-safety: lost() may be asked from any thread. A background thread renews the heartbeat.
 #pragma once
@@ -30,6 +31,8 @@ struct LeaseOwner {
 class Lease {
  public:
   // Throws DataError naming the owner when another process holds the directory, which must exist.
+  // Where that is on another host, watches it for up to its stale limit before it is taken for
+  // dead.
   explicit Lease(const Path& directory, double stale_seconds = 60,
                  const Clock& clock = steady_clock());
   ~Lease();

@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "base/text/json.h"
+#include "base/text/parse_json.h"
 
 namespace lacuna {
 namespace {
@@ -156,7 +156,7 @@ void TensorFile::Mapping::parse(const Path& path, std::span<const std::byte> fil
   const auto header = file.subspan(kLengthBytes, header_bytes);
   const auto data = file.subspan(kLengthBytes + header_bytes);
   const auto* text = reinterpret_cast<const char*>(header.data());
-  const Json parsed = Json::parse(text, text + header.size(), nullptr, /*allow_exceptions=*/false);
+  const Json parsed = parse_json_line({text, header.size()});
   if (!parsed.is_object()) damaged(path, "its header is not a JSON object");
   try {
     for (const auto& [name, entry] : parsed.items()) {

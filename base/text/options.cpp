@@ -7,6 +7,8 @@
 
 #include "base/error.h"
 #include "base/text/json_path.h"
+#include "base/text/parse_json.h"
+#include "base/text/utf8.h"
 
 namespace lacuna {
 namespace {
@@ -213,7 +215,13 @@ void set_path(Json& object, const std::string& assignment) {
                              assignment);
   }
   const std::string text = assignment.substr(equals + 1);
-  Json value = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!is_utf8(assignment)) {
+    throw_error<ConfigError>(
+        "--set {}: not UTF-8, which the files of a run are written in. Rename the file or "
+        "directory, or make a link to it that has a plain name.",
+        assignment);
+  }
+  Json value = parse_json_line(text);
   make_path(object, assignment.substr(0, equals)) =
       value.is_discarded() ? Json(text) : std::move(value);
 }

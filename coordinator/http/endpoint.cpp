@@ -9,8 +9,8 @@
 
 #include "base/error.h"
 #include "base/files/file_system.h"
-#include "base/text/json.h"
 #include "base/text/log.h"
+#include "base/text/parse_json.h"
 
 namespace lacuna::coordinator {
 namespace {
@@ -68,10 +68,13 @@ std::optional<Endpoint> read_endpoint(const Path& run_directory) {
   if (!posix_file_system().exists(path)) return std::nullopt;
   const Json place = read_json(path);
   try {
-    return Endpoint{place.at("address"),       place.at("port"),
-                    place.at("host"),          place.at("pid"),
-                    place.at("run"),           read_text(token_file(run_directory)),
-                    place.value("metrics", "")};
+    return Endpoint{place.at("address"),
+                    place.at("port"),
+                    place.at("host"),
+                    place.at("pid"),
+                    place.at("run"),
+                    read_text(token_file(run_directory)),
+                    field_or<std::string>(place, "metrics", "")};
   } catch (const Json::exception& error) {
     throw_error<DataError>("{}: not written by this version: {}", path.string(), error.what());
   }

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/error.h"
+#include "base/text/parse_json.h"
 #include "coordinator/assets.h"
 #include "coordinator/http/access.h"
 #include "coordinator/status/heartbeat.h"
@@ -62,7 +63,7 @@ Reply stop(ServerApi& api, const std::string&) {
 }
 
 Reply heartbeat(ServerApi& api, const std::string& body) {
-  const Json parsed = Json::parse(body, nullptr, /*allow_exceptions=*/false);
+  const Json parsed = parse_json_line(body);
   if (!parsed.is_object()) return refusal(400, "the body is no JSON object");
   try {
     return json_reply(200, api.heartbeat(parsed));

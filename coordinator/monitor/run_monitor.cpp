@@ -7,6 +7,7 @@
 #include "base/files/lease.h"
 #include "base/process/clock.h"
 #include "base/process/host.h"
+#include "base/text/parse_json.h"
 #include "base/text/progress.h"
 #include "coordinator/status/process_state.h"
 #include "coordinator/status/status_warnings.h"
@@ -97,7 +98,7 @@ std::optional<Json> RunMonitor::ask(double patience_seconds, std::string& proble
                                            endpoint->token);
   }
   const HttpReply reply = client_->request("GET", "/api/status", "", patience_seconds);
-  Json status = Json::parse(reply.body, nullptr, /*allow_exceptions=*/false);
+  Json status = parse_json_line(reply.body);
   if (reply.status == 200 && status.is_object()) return status;
   problem = fmt::format("The status server of pid {} on {} does not answer at {} port {} ({}).",
                         endpoint->pid, endpoint->host, endpoint->address, endpoint->port,

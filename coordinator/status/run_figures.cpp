@@ -8,6 +8,7 @@
 #include <sys/statvfs.h>
 
 #include "base/metrics/metric_names.h"
+#include "base/text/parse_json.h"
 
 namespace lacuna::coordinator {
 namespace {
@@ -62,8 +63,10 @@ void RunFigures::publish(const std::string& kind, const Json& what) {
 }
 
 void RunFigures::plan(const Json& plan) {
-  const auto texts = [&](const char* key) { return plan.value(key, std::vector<std::string>()); };
-  const auto number_or_0 = [&](const char* key) { return plan.value(key, 0.0); };
+  const auto texts = [&](const char* key) {
+    return field_or(plan, key, std::vector<std::string>());
+  };
+  const auto number_or_0 = [&](const char* key) { return field_or(plan, key, 0.0); };
   metrics_.gauge(metric::kRanksExpected).set(number_or_0("ranks"));
   metrics_.gauge(metric::kRunSteps).set(number_or_0("steps"));
   metrics_.gauge(metric::kEvalPeriod).set(number_or_0("validate_every"));
@@ -91,11 +94,11 @@ void RunFigures::plan(const Json& plan) {
 void RunFigures::read_events() {
   std::ifstream file(directory_ / "events.jsonl");
   for (std::string text; std::getline(file, text);) {
-    const Json line = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+    const Json line = parse_json_line(text);
     if (!line.is_object()) continue;
-    const std::string kind = line.value("event", "");
+    const std::string kind = field_or<std::string>(line, "event", "");
     if (kind == "start" || kind == "resume") ++restarts_;
-    if (kind == "validation") best_ = std::max(best_, line.value("score", 0.0));
+    if (kind == "validation") best_ = std::max(best_, field_or(line, "score", 0.0));
   }
   restart_count_.raise_to(std::max(0.0, restarts_));
 }
@@ -131,7 +134,7 @@ void RunFigures::validation(const Json& validation) {
   best_score_.set(best_);
   eval_time_.set(number(validation, "seconds"));
   eval_stamp_.set(clock_.unix_seconds());
-  judged_step_ = validation.value("step", std::int64_t{0});
+  judged_step_ = field_or(validation, "step", std::int64_t{0});
   eval_step_.set(static_cast<double>(judged_step_));
   set_table(metric::kEvalDice, validation.value("table", Json::object()));
   set_table(metric::kEvalHd95, validation.value("hd95", Json::object()));
@@ -147,8 +150,8 @@ void RunFigures::set_table(const Metric& metric, const Json& table) {
 }
 
 void RunFigures::event(const Json& event) {
-  const std::string kind = event.value("event", "");
-  const auto step = event.value("step", std::int64_t{0});
+  const std::string kind = field_or<std::string>(event, "event", "");
+  const auto step = field_or(event, "step", std::int64_t{0});
   if (kind == "start" || kind == "resume") {
     restart_count_.raise_to(std::max(0.0, ++restarts_));
     judged_step_ = step;
@@ -159,7 +162,7 @@ void RunFigures::event(const Json& event) {
   if (kind == "checkpoint") {
     saved_.set(clock_.unix_seconds());
     saved_step_.set(static_cast<double>(step));
-    save_time_.observe(event.value("seconds", 0.0));
+    save_time_.observe(field_or(event, "seconds", 0.0));
   }
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/text/parse_json.h"
 
 namespace lacuna::coordinator {
 namespace {
@@ -23,7 +24,7 @@ constexpr std::size_t kPoints = 1024;
 
 // A whole line of a file; a damaged one is null.
 Json parse_line(std::string_view text) {
-  Json line = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  Json line = parse_json_line(text);
   return line.is_object() ? line : Json();
 }
 

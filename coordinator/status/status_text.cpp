@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "base/text/parse_json.h"
 #include "base/text/progress.h"
 
 namespace lacuna::coordinator {
@@ -91,9 +92,9 @@ std::string event_text(const Json& event) {
 }
 
 std::string rank_health(const Json& rank) {
-  if (const std::string end = rank.value("end", ""); !end.empty()) return end;
-  if (!rank.value("heard", false)) return "not heard";
-  const double age = rank.value("heartbeat_age", 0.0);
+  if (const std::string end = field_or<std::string>(rank, "end", ""); !end.empty()) return end;
+  if (!field_or(rank, "heard", false)) return "not heard";
+  const double age = field_or(rank, "heartbeat_age", 0.0);
   return age > kFreshSeconds ? "silent " + format_duration(age) : "ok";
 }
 

@@ -10,6 +10,7 @@
 #include "base/process/clock.h"
 #include "base/process/thread_name.h"
 #include "base/text/log.h"
+#include "base/text/parse_json.h"
 #include "base/text/progress.h"
 #include "coordinator/status/process_state.h"
 
@@ -76,18 +77,18 @@ std::string HeartbeatSender::text() const {
 }
 
 bool HeartbeatSender::note_answer(const HttpReply& reply) {
-  const Json answer = Json::parse(reply.body, nullptr, /*allow_exceptions=*/false);
+  const Json answer = parse_json_line(reply.body);
   if (reply.status != 200 || !answer.is_object()) {
     last_failure_ = reply.status == 0 ? reply.body : fmt::format("HTTP status {}", reply.status);
     return false;
   }
   unanswered_ = 0;
-  if (answer.value("leave", false)) {
+  if (field_or(answer, "leave", false)) {
     told_to_leave_ = true;
-    leave_(answer.value("reason", "the coordinator says so"));
+    leave_(field_or<std::string>(answer, "reason", "the coordinator says so"));
   } else {
-    last_answer_ =
-        fmt::format("step {}, {}", answer.value("step", 0), answer.value("activity", ""));
+    last_answer_ = fmt::format("step {}, {}", field_or(answer, "step", 0),
+                               field_or<std::string>(answer, "activity", ""));
   }
   return true;
 }

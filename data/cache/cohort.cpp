@@ -7,8 +7,8 @@
 
 #include "base/error.h"
 #include "base/files/hash.h"
-#include "base/text/json.h"
 #include "base/text/options.h"
+#include "base/text/parse_json.h"
 #include "data/cache/case_header.h"
 
 namespace lacuna::data {
@@ -102,8 +102,8 @@ std::string fingerprint(const Cohort& cohort) {
 Json parse(const std::filesystem::path& path) {
   const auto bytes = posix_file_system().read(path);
   const auto* text = reinterpret_cast<const char*>(bytes.data());
-  Json json = Json::parse(text, text + bytes.size(), nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object() || json.value("format", "") != kCohortFormat) {
+  Json json = parse_json_line({text, bytes.size()});
+  if (!json.is_object() || json.value("format", Json()) != kCohortFormat) {
     throw_error<DataError>(
         "{}: not the description of a cohort, or damaged. Run lacuna ingest again: cases that are "
         "already there are kept.",

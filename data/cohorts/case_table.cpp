@@ -2,38 +2,14 @@
 
 #include <algorithm>
 #include <cctype>
-#include <fstream>
 #include <map>
 
-#include "base/error.h"
+#include "base/files/table.h"
 
 namespace lacuna::data {
 namespace {
 
 using Row = std::vector<std::string>;
-
-Row split_line(const std::string& line) {
-  Row cells(1);
-  bool quoted = false;
-  for (const char c : line) {
-    if (c == '"') {
-      quoted = !quoted;
-    } else if (c == ',' && !quoted) {
-      cells.emplace_back();
-    } else if (c != '\r') {
-      cells.back() += c;
-    }
-  }
-  return cells;
-}
-
-std::vector<Row> read_rows(const std::filesystem::path& path) {
-  std::ifstream file(path);
-  if (!file) throw_error<DataError>("{}: cannot be read. Check permissions.", path.string());
-  std::vector<Row> rows;
-  for (std::string line; std::getline(file, line);) rows.push_back(split_line(line));
-  return rows;
-}
 
 // Lower case, letters and digits only: "Partition_ID" -> "partitionid".
 std::string plain(const std::string& text) {
@@ -63,7 +39,7 @@ std::string cell(const Row& row, int column) {
 
 int apply_case_table(const std::filesystem::path& table, const Profile& profile,
                      std::vector<CaseName*>& cases) {
-  const std::vector<Row> rows = read_rows(table);
+  const std::vector<Row> rows = read_table(table).rows;
   if (rows.size() < 2) return 0;
   std::map<std::string, CaseName*> known;
   for (CaseName* name : cases) known[name->id] = name;

@@ -1,6 +1,6 @@
 // Tables (CSV) that data sets keep beside their cases: name_mapping.csv of BraTS,
 // partitioning_1.csv of FeTS. Columns are found by what they hold, because every year names them
-// differently.
+// differently; what is read as a table: base/files/table.h.
 #pragma once
 
 #include <filesystem>

@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 #include "base/process/parallel.h"
-#include "base/text/json.h"
+#include "base/text/parse_json.h"
 #include "data/cohorts/profile.h"
 #include "data/nifti/nifti.h"
 #include "data/phantom/phantom_case.h"
@@ -120,7 +120,7 @@ bool is_complete(FileSystem& files, const Path& directory, const Json& wanted) {
         directory.string());
   }
   Json found = read_json(marker);
-  const bool complete = found.value("complete", false);
+  const bool complete = field_or(found, "complete", false);
   found.erase("complete");
   if (found != wanted) {
     throw_error<ConfigError>(

@@ -15,6 +15,7 @@
 #include "base/metrics/metrics.h"
 #include "base/process/host.h"
 #include "base/text/log.h"
+#include "base/text/parse_json.h"
 
 namespace lacuna::monitoring {
 namespace {
@@ -57,12 +58,14 @@ fs::path name_of(const Target& target) {
 }
 
 bool is_stale(const fs::path& path) {
-  const Json content = Json::parse(std::ifstream(path), nullptr, /*allow_exceptions=*/false);
+  std::ifstream file(path);
+  const Json content = parse_json_line(std::string(std::istreambuf_iterator<char>(file), {}));
   if (!content.is_array() || content.empty() || !content[0].is_object()) return false;
   const Json labels = content[0].value("labels", Json::object());
   if (!labels.is_object() || !labels.contains(kPid)) return false;  // not one of ours
-  if (labels.value(kHost, "") == clean_label(host_name())) {
-    return start_of(labels.value(kPid, "")) != labels.value(kStart, "");
+  if (field_or<std::string>(labels, kHost, "") == clean_label(host_name())) {
+    return start_of(field_or<std::string>(labels, kPid, "")) !=
+           field_or<std::string>(labels, kStart, "");
   }
   const auto age = fs::file_time_type::clock::now() - fs::last_write_time(path);
   return age > std::chrono::duration<double>(TargetFile::kStaleSeconds);

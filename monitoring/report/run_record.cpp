@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/text/parse_json.h"
 
 namespace lacuna::monitoring {
 namespace {
@@ -41,7 +42,7 @@ int for_each_line(const Path& path, const Use& use) {
   int damaged = 0;
   for (std::string line; std::getline(file, line);) {
     if (line.empty()) continue;
-    const Json value = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+    const Json value = parse_json_line(line);
     if (value.is_object()) {
       use(value);
     } else {

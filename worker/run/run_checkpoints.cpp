@@ -1,8 +1,9 @@
 #include "worker/run/run_checkpoints.h"
 
 #include "base/error.h"
-#include "base/files/hash.h"
 #include "base/text/log.h"
+#include "base/text/parse_json.h"
+#include "worker/state/tensor_pack.h"
 
 namespace lacuna::worker {
 
@@ -17,40 +18,88 @@ RunCheckpoints::RunCheckpoints(const RunConfig& config, RunFiles& run, FileSyste
       writes_(writes) {}
 
 std::optional<std::int64_t> RunCheckpoints::choose() {
-  return store_.newest_valid([&](const Path& path, const std::string& reason) {
+  return store_.claim([&](const Path& path, const std::string& reason) {
     log::warn("{}: this checkpoint is not used: {}. Taking the one before it.", path.string(),
               reason);
     run_.event("checkpoint_rejected", 0, {{"path", path.string()}, {"reason", reason}});
   });
 }
 
+// Rank 0 alone reads and verifies: hundreds of ranks that read the same files would wait for one
+// another, and what they then hold is the same by construction.
 std::optional<RunProgress> RunCheckpoints::find(RankGroup& ranks) {
   const auto mine = ranks.writes() ? choose() : std::nullopt;
-  const Json step = ranks.share(mine ? Json(*mine) : Json(), "the choice of a checkpoint");
-  if (step.is_null()) return std::nullopt;
-  restored_ = last_step_ = step;
+  Json found;
+  if (mine) found = {{"step", *mine}, {"state", read_json(store_.path(*mine) / "state.json")}};
+  found = ranks.share(found, "the choice of a checkpoint");
+  if (found.is_null()) return std::nullopt;
+  restored_ = last_step_ = found.at("step");
   saved_step_ = restored_;
-  const Path directory = store_.path(restored_);
-  if (ranks.size() > 1) {
-    const auto problem = ranks.writes() ? std::nullopt : store_.problem(directory);
-    ranks.expect_same(problem ? *problem : hash_file_hex(directory / "manifest.json"),
-                      "checkpoint manifest");
-  }
+  const std::string file = (store_.path(restored_) / "state.json").string();
+  RunProgress progress;
   try {
-    return RunProgress::from_json(read_json(directory / "state.json"));
-  } catch (const Json::exception& error) {
-    throw_error<DataError>(
-        "{}: not a state of this version: {}. Remove the checkpoint to start "
-        "from the one before it.",
-        (directory / "state.json").string(), error.what());
+    progress = convert_json(file, "a state of a run",
+                            [&] { return RunProgress::from_json(found.at("state")); });
+  } catch (const DataError& error) {
+    throw_error<DataError>("{} Rename the checkpoint to start from the one before it.",
+                           error.what());
+  }
+  if (ranks.writes()) adopt(progress);
+  return progress;
+}
+
+// What the counters name beside this step must be whole, or it is not waited for.
+void RunCheckpoints::adopt(RunProgress& progress) {
+  if (progress.candidate) store_.vouch(*progress.candidate);
+  const auto best = progress.best_step;
+  if (best && !store_.vouches_for(*best) && !store_.vouch(*best)) {
+    log::warn(
+        "the best checkpoint so far, of step {}, is not there any more or damaged: the next "
+        "validation decides anew",
+        *best);
+    progress.forget_best();
+  }
+  durable_best_ = {progress.best_step, progress.best_score};
+}
+
+void RunCheckpoints::settle_best(RunProgress& progress) {
+  if (!writes_ || writer_.busy() || progress.best_step == durable_best_.step) return;
+  if (!progress.best_step) return;
+  if (store_.vouches_for(*progress.best_step)) {
+    durable_best_ = {progress.best_step, progress.best_score};
+  } else if (*progress.best_step != progress.step) {  // else its save comes now
+    log::warn(
+        "the weights of step {}, the best so far, could not be saved and are lost; the best is {}",
+        *progress.best_step,
+        durable_best_.step ? fmt::format("step {} again", *durable_best_.step) : "open again");
+    progress.best_step = durable_best_.step;
+    progress.best_score = durable_best_.score;
   }
 }
 
-void RunCheckpoints::load(TrainingState& state) const {
-  const Path directory = store_.path(restored_);
-  load_into(state.model(), directory / "model.safetensors");
-  load_into(state.optimizers(), directory / "optimizer.safetensors");
-  if (state.ema()) load_into(state.averages(), directory / "ema.safetensors");
+void RunCheckpoints::load(TrainingState& state, RankGroup& ranks) const {
+  std::string problem;
+  if (ranks.writes()) {
+    try {
+      const Path directory = store_.path(restored_);
+      load_into(state.model(), directory / "model.safetensors");
+      load_into(state.optimizers(), directory / "optimizer.safetensors");
+      if (state.ema()) load_into(state.averages(), directory / "ema.safetensors");
+    } catch (const Error& error) {
+      problem = error.what();
+    }
+  }
+  // One verdict on all ranks, or the others would wait for weights that do not come.
+  const auto problems = ranks.gather(problem, "the loading of the checkpoint", kPatience);
+  if (!problems.front().empty()) throw_error<DataError>("{}", problems.front());
+  if (ranks.trainers() == 1) return;
+  for (const NamedTensors& tensors : {state.model(), state.optimizers(), state.averages()}) {
+    if (tensors.empty()) continue;
+    TensorPack pack(tensors);
+    if (ranks.writes()) pack.take(tensors);
+    ranks.broadcast(ranks.trainer_ranks(), pack.bytes(), 0, "the checkpoint", kPatience);
+    pack.put(tensors);
+  }
 }
 
 void RunCheckpoints::load_evaluated(std::int64_t step, const NamedTensors& weights,
@@ -71,14 +120,15 @@ bool RunCheckpoints::is_due(std::int64_t step) const {
          since.count() >= static_cast<double>(config_.checkpoint_seconds);
 }
 
-void RunCheckpoints::save(const TrainingState& state, const RunProgress& progress,
-                          NamedTensors pending) {
+void RunCheckpoints::save(const TrainingState& state, RunProgress& progress, NamedTensors pending) {
   if (!writes_) return;
   const auto start = std::chrono::steady_clock::now();
   writer_.wait();
+  settle_best(progress);
   run_.sync_metrics();
   Snapshot snapshot;
   snapshot.step = progress.step;
+  // A best that is this very step takes the place of the former one with its save, not before it.
   for (const auto& kept : {progress.best_step, progress.candidate}) {
     if (kept) snapshot.keep.insert(*kept);
   }

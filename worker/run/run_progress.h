@@ -22,6 +22,12 @@ struct RunProgress {
   // The metrics line of `step`, when the stop came before its validation was complete.
   Json pending_line;
 
+  // The next validation decides anew.
+  void forget_best() {
+    best_step.reset();
+    best_score = 0;
+  }
+
   // Nothing before the first validation.
   std::optional<double> best() const {
     return best_step ? std::optional(best_score) : std::nullopt;

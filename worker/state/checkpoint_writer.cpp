@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/process/thread_name.h"
+#include "base/text/log.h"
 
 namespace lacuna::worker {
 
@@ -68,6 +69,8 @@ void CheckpointWriter::run() {
     }
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
     done_(snapshot, took.count(), error);
+    // Apart from the save: what cannot be deleted makes no save worse.
+    if (error.empty()) prune(snapshot);
     lock.lock();
     writing_ = false;
     last_failed_ = !error.empty();
@@ -86,7 +89,15 @@ void CheckpointWriter::write(const Snapshot& snapshot) {
   if (!snapshot.pending.empty()) contents["pending.safetensors"] = encode(snapshot.pending);
   contents["state.json"].assign(text, text + state.size());
   store_.save(snapshot.step, contents);
-  store_.prune(snapshot.keep);
+}
+
+void CheckpointWriter::prune(const Snapshot& snapshot) {
+  for (const std::string& failure : store_.prune(snapshot.keep)) {
+    log::warn(
+        "{} An old checkpoint stays; its removal is tried again after each save. The checkpoint of "
+        "step {} is saved.",
+        failure, snapshot.step);
+  }
 }
 
 }  // namespace lacuna::worker

@@ -1,7 +1,8 @@
 // Writes checkpoints in a thread of its own, from copies on the host, so that training goes on.
 //
 // One checkpoint is in flight at a time. A failure (full disk) is counted and reported through the
-// callback; it never stops training. The callback runs in the writer's thread.
+// callback; it never stops training. The callback runs in the writer's thread. Older checkpoints
+// are removed after a good save only, and what cannot be removed is a warning.
 #pragma once
 
 #include <condition_variable>
@@ -46,6 +47,7 @@ class CheckpointWriter {
  private:
   void run();
   void write(const Snapshot& snapshot);
+  void prune(const Snapshot& snapshot);
 
   CheckpointStore& store_;
   Done done_;

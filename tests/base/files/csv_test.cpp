@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 
-namespace lacuna::monitoring {
+namespace lacuna {
 namespace {
 
 using testing::HasSubstr;
@@ -39,4 +39,4 @@ TEST(Csv, SaysWhatIsWrongAndWhere) {
 }
 
 }  // namespace
-}  // namespace lacuna::monitoring
+}  // namespace lacuna
