@@ -4,12 +4,13 @@
 # make monitoring-demo   a Prometheus that watches a training on phantoms
 # make compare  every method on one phantom cohort, one table
 # make asan    the tests under sanitizers        make format  make lint
+# make tsan    the torch-free layers and comm under ThreadSanitizer
 # make soak    200 jobs of two ranks, started and stopped: what do they leave behind?
 BUILD ?= build
 JOBS ?= $(shell nproc)
 export LACUNA_DEPS ?= $(CURDIR)/.deps
 
-.PHONY: all build demo sweep-demo monitoring-demo test bench compare bundle asan soak format lint docs-check clean
+.PHONY: all build demo sweep-demo monitoring-demo test bench compare bundle asan tsan soak format lint docs-check clean
 all: build
 
 build:
@@ -52,6 +53,15 @@ asan:
 	  -DCMAKE_CXX_FLAGS_RELWITHDEBINFO="-O1 -g1 -DNDEBUG"
 	@tools/run-tests $(BUILD)-asan
 
+# What threads share, layer by layer; comm with one rank and with fakes, since MPI is not built for it.
+tsan:
+	@tools/setup test
+	@tools/build $(BUILD)-tsan $(JOBS) "test_base test_data test_coordinator test_comm" \
+	  -DLACUNA_SANITIZE=thread -DCMAKE_BUILD_TYPE=RelWithDebInfo \
+	  -DCMAKE_CXX_FLAGS_RELWITHDEBINFO="-O1 -g1 -DNDEBUG"
+	@OMP_NUM_THREADS=1 GTEST_FILTER='-Mpi.*:Staged.SumsOver*:*DeathTest.*' \
+	  tools/run-tests $(BUILD)-tsan base data coordinator comm
+
 soak: build
 	@tools/soak $(BUILD)
 
@@ -65,4 +75,4 @@ docs-check: build
 	@tools/docs-check $(BUILD)
 
 clean:
-	rm -rf $(BUILD) $(BUILD)-asan
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan

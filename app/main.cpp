@@ -1,6 +1,10 @@
 // The program: parses the command line, runs one command, and turns errors into exit codes.
+#include <cerrno>
+#include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <exception>
+#include <iostream>
 #include <new>
 #include <string>
 #include <vector>
@@ -11,6 +15,7 @@
 #include "app/shared/command.h"
 #include "app/shared/program.h"
 #include "app/sweep/sweep.h"
+#include "base/text/json.h"
 #include "base/text/log.h"
 #include "base/text/options.h"
 
@@ -95,9 +100,26 @@ int lacuna::app::run_program(const std::vector<std::string>& arguments) {
   } catch (const std::bad_alloc&) {
     log::error("out of memory. Use a smaller patch, batch or fewer loader threads.");
     return static_cast<int>(ExitCode::kError);
+  } catch (const Json::type_error& error) {
+    if (error.id != 316) {
+      log::error("unexpected: {}", error.what());
+    } else {
+      log::error(
+          "a name of a file, or a text, is not UTF-8, in which all files are written ({}). Rename "
+          "the file or directory, or make a link to it that has a plain name.",
+          error.what());
+    }
+    return static_cast<int>(ExitCode::kError);
   } catch (const std::exception& error) {
     log::error("unexpected: {}", error.what());
     return static_cast<int>(ExitCode::kError);
+  }
+  // What a full disk or a closed pipe took from the output is no success.
+  std::cout.flush();
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0 || !std::cout) {
+    log::error("standard output could not be written: {}. What was printed is not complete.",
+               std::strerror(errno));
+    if (code == ExitCode::kDone) code = ExitCode::kError;
   }
   return static_cast<int>(code);
 }

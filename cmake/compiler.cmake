@@ -37,8 +37,14 @@ add_compile_options(-march=${LACUNA_ARCH})
 if(LACUNA_SANITIZE)
   # GCC 12 takes code that the sanitizers put in for uses of uninitialised values.
   add_compile_options(-Wno-maybe-uninitialized)
-  add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
-  add_link_options(-fsanitize=address,undefined)
+  if(LACUNA_SANITIZE STREQUAL "thread")
+    # It does not see fences, which only libraries use here.
+    add_compile_options(-fsanitize=thread -Wno-tsan -fno-omit-frame-pointer)
+    add_link_options(-fsanitize=thread)
+  else()
+    add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
+    add_link_options(-fsanitize=address,undefined)
+  endif()
 endif()
 
 # -Wsubobject-linkage guesses by the name of the file whether a type is a header's; a source in a

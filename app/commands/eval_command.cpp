@@ -10,6 +10,7 @@
 
 #include "app/shared/command.h"
 #include "base/files/file_system.h"
+#include "base/files/writable.h"
 #include "base/process/build_info.h"
 #include "base/text/json.h"
 #include "base/text/log.h"
@@ -114,6 +115,9 @@ void run(const EvalArguments& arguments) {
   options.score.threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   options.hd95 = !arguments.without_hd95;
   options.patch = model.config.patch;
+  const fs::path out = output_directory(arguments, model, split + "-" + arguments.part);
+  require_writable(posix_file_system(), out);
+  if (!arguments.against.empty()) monitoring::read_evaluation(arguments.against);
   Progress progress("eval", "cases", static_cast<std::int64_t>(options.cases.size()),
                     progress_style(arguments.quiet));
   options.progress = [&](int done, int) {
@@ -129,7 +133,6 @@ void run(const EvalArguments& arguments) {
 
   const auto summary =
       evaluation::summarise(scores, cohort.modalities, cohort.regions, options.hd95);
-  const fs::path out = output_directory(arguments, model, split + "-" + arguments.part);
   const Json about = {{"method", model.config.method},
                       {"run", model.config.hash},
                       {"checkpoint", model.checkpoint.filename().string()},
@@ -140,7 +143,6 @@ void run(const EvalArguments& arguments) {
                       {"profile", cohort.profile},
                       {"version", build_info().version},
                       {"commit", build_info().commit}};
-  posix_file_system().make_directories(out);
   if (!arguments.against.empty()) {
     write_durably(posix_file_system(), out / "comparison.csv",
                   compare_with(arguments.against, scores, cohort));

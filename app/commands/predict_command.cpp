@@ -6,6 +6,7 @@
 #include <fmt/core.h>
 
 #include "app/shared/command.h"
+#include "base/files/writable.h"
 #include "base/text/log.h"
 #include "base/text/progress.h"
 #include "data/cohorts/source.h"
@@ -34,7 +35,7 @@ void run(const PredictArguments& arguments, ExitCode& code) {
   options.out = arguments.out;
   options.subset = model.modalities.parse(arguments.subset);
   options.patch = model.config.patch;
-  posix_file_system().make_directories(arguments.out);
+  require_writable(posix_file_system(), arguments.out);
   Progress progress("predict", "cases", static_cast<std::int64_t>(source.cases.size()),
                     progress_style(arguments.quiet));
   std::vector<std::string> lines;

@@ -62,7 +62,11 @@ Json inspect_checkpoint(const fs::path& path) {
     const Json manifest = read_json(path / "manifest.json");
     step = manifest.at("step");
     for (const auto& [name, entry] : manifest.at("files").items()) {
-      const std::string problem = file_problem(path / name, entry);
+      const std::string problem =
+          name.empty() || fs::path(name).filename() != name || name == ".."
+              ? fmt::format("{}: names {}, which is not a file of the checkpoint",
+                            (path / "manifest.json").string(), Json(name).dump())
+              : file_problem(path / name, entry);
       files.push_back({{"name", name}, {"bytes", entry.at("bytes")}, {"whole", problem.empty()}});
       if (!problem.empty()) problems.push_back(problem + ". An older checkpoint is used instead.");
     }

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <limits>
 #include <numeric>
+#include <string_view>
 #include <utility>
 
 #include <fcntl.h>
@@ -147,6 +148,20 @@ std::span<const std::byte> TensorFile::Mapping::map(const Path& path) {
 }
 
 void TensorFile::Mapping::parse(const Path& path, std::span<const std::byte> file) {
+  // A length can begin like a zip or a pickle, but what follows it here is a brace.
+  const std::string_view start(reinterpret_cast<const char*>(file.data()), kLengthBytes);
+  const bool braced = file.size() > kLengthBytes && file[kLengthBytes] == std::byte{'{'};
+  if (!braced &&
+      (start.starts_with("PK\x03\x04") || (start[0] == '\x80' && start[1] >= 2 && start[1] <= 5))) {
+    throw_error<DataError>(
+        "{}: a PyTorch checkpoint (a zip or pickle, as torch.save writes it), not safetensors. "
+        "Convert it once in Python: import torch; from safetensors.torch import save_file; "
+        "save_file({{k: v.contiguous() for k, v in torch.load(\"{}\", map_location=\"cpu\", "
+        "weights_only=True).items()}}, \"weights.safetensors\"). Where the weights lie under a "
+        "key, "
+        "such as \"state_dict\", take that.",
+        path.string(), path.filename().string());
+  }
   std::uint64_t header_bytes = 0;
   std::memcpy(&header_bytes, file.data(), kLengthBytes);
   if (header_bytes > kLargestHeader || header_bytes > file.size() - kLengthBytes) {

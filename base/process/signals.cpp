@@ -9,7 +9,7 @@
 namespace lacuna {
 namespace {
 
-constexpr std::array<int, 3> kSignals{SIGUSR2, SIGTERM, SIGINT};
+constexpr std::array<int, 4> kSignals{SIGUSR2, SIGTERM, SIGINT, SIGHUP};
 
 // A handler has no argument of ours, hence process-wide state; both are lock-free, as it demands.
 std::atomic<int> first_signal{0};
@@ -31,7 +31,13 @@ StopSignals::StopSignals() {
   action.sa_handler = note;
   action.sa_flags = SA_RESTART;  // a read or write that a signal meets goes on
   sigemptyset(&action.sa_mask);
-  for (std::size_t i = 0; i < kSignals.size(); ++i) sigaction(kSignals[i], &action, &former[i]);
+  for (std::size_t i = 0; i < kSignals.size(); ++i) {
+    sigaction(kSignals[i], &action, &former[i]);
+    // Under nohup the end of the session is nobody's wish to stop.
+    if (kSignals[i] == SIGHUP && former[i].sa_handler == SIG_IGN) {
+      sigaction(SIGHUP, &former[i], nullptr);
+    }
+  }
 }
 
 StopSignals::~StopSignals() {
@@ -49,6 +55,8 @@ const char* signal_name(int number) {
       return "SIGTERM";
     case SIGINT:
       return "SIGINT";
+    case SIGHUP:
+      return "SIGHUP";
     default:
       return "a signal";
   }

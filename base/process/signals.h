@@ -1,6 +1,6 @@
 // Requests to stop that arrive as signals: SIGUSR2 and SIGTERM from a batch system, SIGINT from a
-// terminal. They only set a flag; the training loop asks for it at a step boundary, saves, and
-// leaves with exit code 75.
+// terminal, SIGHUP from one that is closed (not under nohup). They only set a flag; the training
+// loop asks for it at a step boundary, saves, and leaves with exit code 75.
 #pragma once
 
 namespace lacuna {
@@ -13,7 +13,7 @@ class SignalSource {
   virtual int pending() const = 0;
 };
 
-// Handles the three signals while it lives and then puts the former handlers back. A second SIGINT
+// Handles the four signals while it lives and then puts the former handlers back. A second SIGINT
 // ends the process at once: a person who presses Ctrl-C twice does not want to wait for a save.
 // One at a time per process; a second one throws Error. pending() is thread-safe.
 class StopSignals final : public SignalSource {

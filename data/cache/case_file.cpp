@@ -8,6 +8,7 @@
 
 #include "base/files/mapped_file.h"
 #include "data/cache/case_layout.h"
+#include "data/cache/h5_open.h"
 #include "data/cache/stored_volume.h"
 #include "data/cache/voxel_convert.h"
 
@@ -63,9 +64,7 @@ CaseFile::Content::Content(const std::filesystem::path& file_path, const Cohort*
         path, mapping.bytes().size(), expected->bytes);
   }
   const H5Quiet quiet;
-  const H5Handle file(
-      h5_check(H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), "open as a case file", path),
-      H5Fclose);
+  const H5Handle file = h5_open_for_reading(path);
   header = read_header(file, path);
   if (expected != nullptr && header.info.checksum != expected->checksum) {
     throw_error<DataError>(

@@ -2,6 +2,7 @@
 
 #include "base/files/hash.h"
 #include "data/cache/h5_attribute.h"
+#include "data/cache/h5_open.h"
 
 namespace lacuna::data {
 namespace {
@@ -226,9 +227,7 @@ CaseHeader read_header(hid_t file, const std::string& path) {
 CaseHeader read_header(const std::filesystem::path& path) {
   const H5Quiet quiet;
   const std::string name = path.string();
-  const H5Handle file(
-      h5_check(H5Fopen(name.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), "open as a case file", name),
-      H5Fclose);
+  const H5Handle file = h5_open_for_reading(name);
   return read_header(file, name);
 }
 

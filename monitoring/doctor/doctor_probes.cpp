@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/files/lease.h"
 #include "data/sampling/loader.h"
 #include "monitoring/doctor/doctor.h"
 
@@ -18,6 +19,19 @@ constexpr std::size_t kProbeBytes = 16u << 20;
 constexpr double kSlowSave = 1.0;  // seconds for 16 MiB
 constexpr double kLoaderSeconds = 2.0;
 constexpr double kSlowLoader = 50e6;  // bytes per second: below the use of a small network
+
+// Why no process could keep others from a directory here, or "".
+std::string lock_problem(FileSystem& files, const Path& directory) {
+  files.make_directories(directory);
+  std::string problem;
+  try {
+    const Lease lease(directory);
+  } catch (const DataError& error) {
+    problem = error.what();
+  }
+  files.remove_all(directory);
+  return problem;
+}
 
 }  // namespace
 
@@ -35,6 +49,11 @@ Finding probe_disk(FileSystem& files, const Clock& clock, const Path& directory)
     write_durably(files, path, bytes);
     const double seconds = clock.seconds() - start;
     files.remove(path);
+    if (const std::string problem = lock_problem(files, path); !problem.empty()) {
+      return {Verdict::kProblem, "disk", "locks", problem,
+              "Runs and caches cannot be written here; reading works. Name a directory on another "
+              "file system: lacuna doctor --dir DIR"};
+    }
     const bool slow = seconds > kSlowSave;
     return {slow ? Verdict::kAdvice : Verdict::kGood, "disk", "durable write",
             fmt::format("16 MiB written, synced and renamed in {:.0f} ms", 1000 * seconds),

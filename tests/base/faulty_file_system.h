@@ -28,6 +28,9 @@ class FaultyFileSystem final : public FileSystem {
 
   // Bytes that may still be written before the disk is full; the write that meets the end is torn.
   std::uint64_t free_bytes = std::numeric_limits<std::uint64_t>::max();
+  // Nothing whose path contains this can be removed (an immutable file, one that a reader holds
+  // open on a network file system).
+  std::string unremovable;
   // The call after so many more calls fails (0: the next one), and only that one. Every method
   // that changes something counts: create, append, sync, close, rename, sync_directory, ...
   std::int64_t calls_before_failure = std::numeric_limits<std::int64_t>::max();
@@ -42,9 +45,9 @@ class FaultyFileSystem final : public FileSystem {
       for (auto change = journal_.rbegin(); change != journal_.rend(); ++change) {
         if (change->before.empty()) {
           std::filesystem::remove_all(change->now);
-        } else {
+        } else if (std::filesystem::is_directory(change->before.parent_path())) {
           std::filesystem::rename(change->now, change->before);
-        }
+        }  // else its directory is gone for good, and it with that
       }
     }
     journal_.clear();
@@ -106,7 +109,12 @@ class FaultyFileSystem final : public FileSystem {
     set_aside(path);
   }
 
+  // File by file, as the real one: it can be interrupted within.
   void remove_all(const Path& path) override {
+    if (!std::filesystem::exists(path)) return;
+    if (std::filesystem::is_directory(path)) {
+      for (const std::string& name : real_.list(path)) remove_all(path / name);
+    }
     count("remove", path);
     set_aside(path);
   }
@@ -156,6 +164,10 @@ class FaultyFileSystem final : public FileSystem {
 
   void count(const char* tried, const Path& path) {
     ++calls;
+    if (!unremovable.empty() && tried == std::string("remove") &&
+        path.string().find(unremovable) != std::string::npos) {
+      throw_error<DataError>("{}: cannot remove: Operation not permitted.", path.string());
+    }
     if (calls_before_failure-- == 0) {
       throw_error<DataError>("{}: cannot {}: Input/output error.", path.string(), tried);
     }

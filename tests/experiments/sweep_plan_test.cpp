@@ -123,6 +123,20 @@ TEST(SweepPlan, ARunStartsFromTheOneOfAnEarlierGroupWithItsValues) {
   EXPECT_EQ(plan_text(plan_from_text(plan_text(plan), "plan.json")), plan_text(plan));
 }
 
+// Where the weights come from is an axis that each link of a chain has with another value.
+TEST(SweepPlan, AChainOfThreeGroupsIsFollowedBySeed) {
+  const SweepPlan plan = toy_plan(R"({"base": {"method": "unet"}, "groups": {
+      "teachers": {"grid": {"train.seed": [1, 2]}},
+      "students": {"after": ["teachers"],
+                   "grid": {"init.weights.from": ["teachers"], "train.seed": [1, 2]}},
+      "theirs": {"after": ["students"],
+                 "grid": {"init.weights.from": ["students"], "train.seed": [1, 2]}}}})");
+  ASSERT_EQ(plan.runs.size(), 6u);
+  for (std::size_t i = 2; i < 6; ++i) {
+    EXPECT_EQ(plan.run_object(plan.runs[i])["init"]["identity"], "run:" + plan.runs[i - 2].id);
+  }
+}
+
 TEST(SweepPlan, WhatCannotBeStartedFromIsNamed) {
   const auto error = [](const std::string& teachers, const std::string& students) {
     return error_of(R"({"base": {"method": "unet"}, "groups": {"teachers": {)" + teachers +
@@ -195,6 +209,13 @@ TEST(SweepPlan, TooManyRunsAndRulesWithoutEffectAreMistakes) {
   EXPECT_THAT(error_of(R"({"base": {"method": "unet"}, "grid": {"train.seed": [1, 2, 3]},
                            "max_runs": 2})"),
               HasSubstr("3 runs are more than max_runs allows, 2"));
+  EXPECT_EQ(error_of(R"({"base": {"method": "unet"}, "grid": {"train.seed": [1, 2, 3]},
+                         "max_runs": 3})"),
+            "no error");
+  EXPECT_THAT(error_of(R"({"base": {"method": "unet"}, "max_runs": 3,
+                           "groups": {"a": {"grid": {"train.seed": [1, 2]}},
+                                      "b": {"grid": {"train.seed": [3, 4]}}}})"),
+              HasSubstr("4 runs are more than max_runs allows, 3"));
   EXPECT_THAT(error_of(R"({"base": {"method": "unet"}, "exclude": [{"method": "mckd"}]})"),
               HasSubstr("matches no run"));
   EXPECT_THAT(error_of(R"({"base": {"method": "unet"}, "exclude": [{"method": "unet"}]})"),
@@ -255,6 +276,15 @@ TEST(SweepPlan, ADamagedFileIsRefusedWithWhatToDo) {
   other = Json::parse(text);
   other["runs"][0]["group"] = 7;
   EXPECT_THAT(error(other.dump()), HasSubstr("not there"));
+  for (const int group : {0, 1}) {  // it would wait for ever
+    other = Json::parse(text);
+    other["groups"][0]["after"] = {group};
+    EXPECT_THAT(error(other.dump()), HasSubstr("waits for one that comes later")) << group;
+  }
+  other = Json::parse(text);
+  other["runs"][0]["label"] = 5;
+  EXPECT_THAT(error(other.dump()), HasSubstr("plan.json: not a plan"));
+  EXPECT_THAT(error(std::string(300'000, '[')), HasSubstr("plan.json: not a plan"));
 }
 
 }  // namespace

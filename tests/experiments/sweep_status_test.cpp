@@ -17,6 +17,7 @@ namespace {
 
 using slurm::TaskStatus;
 using ::testing::AllOf;
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -358,6 +359,34 @@ TEST(SweepStatus, AnInterruptedLocalRunWaits) {
   EXPECT_EQ(status.runs[0].state, RunState::kPending);
   EXPECT_THAT(status.runs[0].reason, HasSubstr("interrupted"));
   EXPECT_THAT(status.notes, IsEmpty());
+}
+
+// Lines of a run that waits or failed tell how far it came, and not when it will be done.
+TEST(SweepStatus, WhatDoesNotRunHasNoRemainingTime) {
+  Sweep sweep(R"({"grid": {"train.seed": [1, 2]}, "base": {"method": "unet",
+                  "train": {"steps": 10}}})");
+  for (const std::size_t run : {std::size_t{0}, std::size_t{1}}) {
+    sweep.write(run, "start", {{"host", "here"}});
+    sweep.write(run, "trained", {{"seconds_per_step", 2.0}});
+  }
+  sweep.metrics(0, R"({"step": 4, "seconds": {"step": 2.0}})"
+                   "\n");
+  sweep.metrics(1, R"({"step": 10, "seconds": {"step": 2.0}})"
+                   "\n");
+  const SweepStatus status = read_status(sweep.directory, sweep.plan, nullptr);
+  for (const RunStatus& run : status.runs) {
+    ASSERT_NE(run.state, RunState::kRunning);
+    EXPECT_EQ(run.eta_seconds, std::nullopt);
+    EXPECT_THAT(run.reason, Not(HasSubstr("evaluates")));
+  }
+}
+
+// Two ranks are enough for a launcher to be chosen, and for telling which.
+TEST(SweepSubmit, TheLauncherOfTwoRanksIsTold) {
+  Sweep alone(R"({"base": {"method": "unet"}, "resources": {"ranks": 1}})");
+  EXPECT_THAT(alone.submit().notes, Not(Contains(HasSubstr("ranks through"))));
+  Sweep two(R"({"base": {"method": "unet"}, "resources": {"ranks": 2}})");
+  EXPECT_THAT(two.submit().notes, Contains(HasSubstr("2 ranks through")));
 }
 
 TEST(SweepStatus, TheRestIsEstimatedFromRunsOfTheSameKind) {

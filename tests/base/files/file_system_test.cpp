@@ -1,5 +1,8 @@
 #include "base/files/file_system.h"
 
+#include <algorithm>
+#include <cerrno>
+#include <functional>
 #include <limits>
 #include <string>
 
@@ -9,6 +12,7 @@
 #include "base/error.h"
 #include "base/files/temporary_directory.h"
 #include "tests/base/faulty_file_system.h"
+#include "tests/base/system_calls.h"
 
 namespace lacuna {
 namespace {
@@ -139,6 +143,100 @@ TEST_F(WriteDurably, FakeLosesUnsyncedBytesAndNames) {
   files_.remove(file_);
   files_.crash();
   EXPECT_TRUE(posix_file_system().exists(file_)) << "the removal was never synced";
+}
+
+// The real class and the real calls: the fakes above stand in for all of it.
+class RealCalls : public ::testing::Test {
+ protected:
+  std::string error_of(const std::function<void()>& action) {
+    try {
+      action();
+    } catch (const DataError& error) {
+      return error.what();
+    }
+    return "no error";
+  }
+  void write(const std::string& text) { write_durably(posix_file_system(), file_, text); }
+
+  TemporaryDirectory directory_;
+  Path file_ = directory_ / "file";
+  FileSystem& files_ = posix_file_system();
+};
+
+TEST_F(RealCalls, ADurableWriteSyncsTheFileBeforeItsNameAndTheNameBeforeItReturns) {
+  SystemCalls calls(directory_.path());
+  write("text");
+  std::vector<std::string> made = calls.made();
+  std::erase_if(made, [](const std::string& call) { return call.starts_with("write "); });
+  ASSERT_EQ(made.size(), 5);
+  EXPECT_TRUE(made[0].starts_with("fsync file.") || made[0].starts_with("fsync .file.")) << made[0];
+  const std::string partial = made[0].substr(6);
+  EXPECT_EQ(made[1], "close " + partial);
+  EXPECT_EQ(made[2], "rename " + partial + " file");
+  EXPECT_EQ(made[3], "fsync " + directory_.path().filename().string());
+}
+
+TEST_F(RealCalls, NoErrorOfTheSystemIsPassedOver) {
+  write("old");
+  for (const char* call : {"write", "fsync", "close", "rename"}) {
+    SystemCalls calls(directory_.path());
+    calls.fail(call, EDQUOT);
+    EXPECT_THAT(error_of([&] { write("new"); }), HasSubstr("Disk quota exceeded. Free some space"))
+        << call;
+    EXPECT_EQ(text_of(file_), "old") << call;
+    EXPECT_THAT(files_.list(directory_.path()), ElementsAre("file")) << call;
+  }
+}
+
+TEST_F(RealCalls, WhatASignalInterruptsIsDoneAgain) {
+  SystemCalls calls(directory_.path());
+  calls.fail("fsync", EINTR);
+  write("text");
+  EXPECT_EQ(text_of(file_), "text");
+  const auto made = calls.made();
+  EXPECT_EQ(std::count_if(made.begin(), made.end(),
+                          [](const auto& call) { return call.starts_with("fsync "); }),
+            3);
+  calls.fail("write", EINTR);
+  calls.fail("close", EINTR);  // Linux has closed it
+  write("other");
+  EXPECT_EQ(text_of(file_), "other");
+}
+
+TEST_F(RealCalls, AWriteThatIsShortGoesOn) {
+  SystemCalls calls(directory_.path());
+  calls.fill_disk_after(3);
+  EXPECT_THAT(error_of([&] { write("longer text"); }), HasSubstr("No space left on device"));
+  EXPECT_THAT(files_.list(directory_.path()), ElementsAre());
+}
+
+// A new directory lasts once the one above it is synced, and so does that one.
+TEST_F(RealCalls, ANewDirectoryAndThoseAboveItAreDurable) {
+  const std::string top = directory_.path().filename().string();
+  SystemCalls calls(directory_.path());
+  files_.make_directories(directory_ / "a/b/c");
+  std::vector<std::string> made = calls.made();
+  std::erase_if(made, [](const std::string& call) { return !call.starts_with("fsync "); });
+  EXPECT_THAT(made, ::testing::UnorderedElementsAre("fsync " + top, "fsync a", "fsync b"));
+  files_.make_directories(directory_ / "a/b/c");
+  EXPECT_EQ(std::ssize(calls.made()), 6) << "what is there needs no sync";  // with a close each
+}
+
+TEST_F(RealCalls, AFileSystemWithNothingToSyncInADirectoryIsTaken) {
+  SystemCalls calls(directory_.path());
+  calls.fail("fsync", EINVAL);
+  files_.sync_directory(directory_.path());
+  calls.fail("fsync", EIO);
+  EXPECT_THAT(error_of([&] { files_.sync_directory(directory_.path()); }),
+              HasSubstr("Input/output error"));
+}
+
+TEST_F(RealCalls, StorageThatDoesNotAnswerIsNotAMissingFile) {
+  EXPECT_FALSE(files_.exists(directory_ / "none"));
+  EXPECT_FALSE(files_.exists(directory_ / "none/file"));
+  std::filesystem::create_symlink("loop", directory_ / "loop");  // stat() fails with ELOOP
+  EXPECT_THAT(error_of([&] { files_.exists(directory_ / "loop"); }),
+              HasSubstr("cannot tell whether it is there"));
 }
 
 }  // namespace

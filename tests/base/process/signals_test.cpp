@@ -18,6 +18,23 @@ TEST(StopSignals, RemembersTheFirstRequest) {
   EXPECT_STREQ(signal_name(signals.pending()), "SIGUSR2");
 }
 
+// A closed terminal or a lost connection ends the run as a request to stop does: with a save.
+TEST(StopSignals, AClosedTerminalIsARequestToStopUnlessItIsIgnored) {
+  {
+    const StopSignals signals;
+    std::raise(SIGHUP);
+    EXPECT_EQ(signals.pending(), SIGHUP);
+    EXPECT_STREQ(signal_name(SIGHUP), "SIGHUP");
+  }
+  const auto before = std::signal(SIGHUP, SIG_IGN);  // as nohup does
+  {
+    const StopSignals signals;
+    std::raise(SIGHUP);
+    EXPECT_EQ(signals.pending(), 0);
+  }
+  std::signal(SIGHUP, before);
+}
+
 TEST(StopSignals, PutsTheFormerHandlerBack) {
   static int seen = 0;
   const auto before = std::signal(SIGTERM, [](int number) { seen = number; });
