@@ -127,8 +127,12 @@ bool JsonLines::write_line(const std::string& line) {
 }
 
 bool JsonLines::sync() {
-  const std::lock_guard lock(mutex_);
-  if (!write_waiting() || ::fsync(file_) != 0) return false;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!write_waiting()) return false;
+  }
+  // Without the lock: others may go on writing lines while the disk is busy.
+  if (::fsync(file_) != 0) return false;
   if (!unnamed_) return true;
   try {
     posix_file_system().sync_directory(path_.parent_path());

@@ -4,6 +4,7 @@
 // kept and written, in order, as soon as there is space again. No line is ever left torn.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -36,8 +37,9 @@ class JsonLines {
   std::filesystem::path path_;
   std::mutex mutex_;
   int file_ = -1;
-  bool torn_ = false, warned_ = false, unnamed_ = false;  // unnamed: its name is not synced yet
-  std::deque<std::string> waiting_;                       // lines that found no space
+  bool torn_ = false, warned_ = false;
+  std::atomic<bool> unnamed_ = false;  // its name is not synced yet
+  std::deque<std::string> waiting_;    // lines that found no space
   std::size_t waiting_bytes_ = 0, given_up_ = 0;
 };
 
