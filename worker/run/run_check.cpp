@@ -9,7 +9,7 @@
 namespace lacuna::worker {
 
 void check_same_run(const RunConfig& config, const std::filesystem::path& run_directory) {
-  if (!std::filesystem::exists(run_directory / "run.json")) return;
+  if (!posix_file_system().exists(run_directory / "run.json")) return;
   const auto differences = differing_keys(read_json(run_directory / "run.json"), config.resolved);
   if (differences.empty()) return;
   throw_error<ConfigError>(
