@@ -1,6 +1,7 @@
 #include "worker/trainer.h"
 
 #include <chrono>
+#include <functional>
 #include <optional>
 #include <utility>
 
@@ -30,7 +31,8 @@ class Trainer {
           const TrainingHooks& hooks)
       : config_(config),
         hooks_(hooks),
-        ranks_(hooks.ranks, hooks.pulse, config.meta_dedicated, hooks.peer_deadline),
+        ranks_(hooks.ranks, hooks.pulse, config.meta_dedicated, hooks.peer_deadline,
+               hooks.overseen),
         files_(open_run_files(config, directory, ranks_, hooks)),
         cohort_(data::open_cohort(config.cache)),
         placement_(set_up_device(config, hooks.gpu)),
@@ -224,7 +226,7 @@ class Trainer {
   }
 
   PhaseOutcome train_phase(const methods::Phase& phase, const methods::Progress& at) {
-    const PhaseSettings settings{config_.micro_batch, config_.precision == "bf16"};
+    const PhaseSettings settings{config_.micro_batch, config_.precision == "bf16", &meanwhile_};
     ranks_.enter(at.step, Activity::kWaitingForData);
     const methods::Batch& batch = feed_->training(at.repeat);
     samples_ = batch.image.size(0);
@@ -275,21 +277,22 @@ class Trainer {
   // Validates, logs and saves what is due; false when a stop was asked for during validation.
   bool after_step(Json line) {
     if (!late_validation_.is_null()) line["validation"] = std::exchange(late_validation_, nullptr);
-    const auto go_on = [this] {
-      ranks_.enter(counters_.step, Activity::kValidating);
-      return !stop_requested();
-    };
+    const auto go_on = [this] { return !stop_requested(); };
     const Judge::Report report =
         with_validation_rank([&] { return judge_->after_step(counters_.step, go_on); });
-    if (report.stopped) {
-      counters_.pending_line = std::move(line);
-      return false;
-    }
     tell(report);
     bool improved = false;
     for (const auto& verdict : report.verdicts) {
+      // Two scores in one step (every = 1): the first gets a line of its own.
+      if (line.contains("validation")) {
+        files_->metrics({{"step", counters_.step}, {"validation", line["validation"]}});
+      }
       line["validation"] = verdict.detail;
       improved |= verdict.best && verdict.step == counters_.step;
+    }
+    if (report.stopped) {
+      counters_.pending_line = std::move(line);
+      return false;
     }
     counters_.pending_line = nullptr;
     if (!line.is_null()) files_->metrics(line);
@@ -383,6 +386,12 @@ class Trainer {
   double waited_ = 0;
   bool periodic_phase_ran_ = false;
   Json late_validation_;  // of a step before the restart; for the first line
+  // While a phase computes: this rank gets on, and what is under way to and from the validation
+  // rank moves along.
+  const std::function<void()> meanwhile_ = [this] {
+    ranks_.beat();
+    if (link_) link_->poll();
+  };
 };
 
 }  // namespace

@@ -29,6 +29,7 @@ inline RunConfig ranked_config(const Json& spec) {
   config.meta_dedicated = spec.value("dedicated", false);
   config.meta_async = spec.value("async", false);
   config.meta_lag = spec.value("lag", config.meta_lag);
+  if (spec.contains("validate_lag")) config.validate_lag = spec["validate_lag"];
   config.shard = spec.value("shard", config.shard);
   config.shard_by = spec.value("shard_by", config.shard_by);
   config.stage = spec.value("stage", config.stage);

@@ -129,7 +129,7 @@ TEST_F(RankedTraining, ARankThatHangsIsLeftAtTheDeadlineWith76) {
   EXPECT_EQ(train_on(2, spec("run", hang)), 76);
   const std::string said = ::testing::internal::GetCapturedStderr();
   EXPECT_THAT(said, ::testing::HasSubstr("rank 0 of 2"));
-  EXPECT_THAT(said, ::testing::HasSubstr("step 2, reducing: the sum of gradients failed"));
+  EXPECT_THAT(said, ::testing::HasSubstr("step 2, waiting for rank: the sum of gradients failed"));
   ASSERT_EQ(train_on(2, spec("run")), 0);
   ASSERT_EQ(train_on(2, spec("whole")), 0);
   expect_same_result("whole", "run");

@@ -1,14 +1,16 @@
 // When the run is validated, by whom, and which step was the best.
 //
 // Without a validation rank the trainers validate together, at once. With one, the weights of step
-// s are sent to it, step s is saved as a candidate, and its score counts at step s + meta.lag (or
-// at the next validation or the end, if that comes first): a rule of steps, not of time. Collective
+// s are sent to it, step s is saved as a candidate and kept until it is judged, and its score counts
+// at step s + validate.lag (or at the next validation, or a step before the end, if that comes
+// first): a rule of steps, not of time. Of equal scores the earlier step stays the best. Collective
 // over the trainers; not thread-safe.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "worker/run/run_checkpoints.h"
@@ -27,7 +29,7 @@ class Judge {
     Json detail;        // for metrics.jsonl
   };
   struct Report {
-    bool stopped = false;    // a stop was asked for before the score was there
+    bool stopped = false;    // a stop was asked for before the last score was there
     bool candidate = false;  // this step must be saved: it is being judged
     std::vector<Verdict> verdicts;
   };
@@ -39,7 +41,8 @@ class Judge {
 
   // Whether a verdict comes after this step.
   bool reports_at(std::int64_t step) const;
-  // After each step; notes the best in the counters. go_on: asked between cases.
+  // After each step; notes the best in the counters. go_on: asked between cases and while a score
+  // is waited for. After a stop the call for this step is made again when the run goes on.
   Report after_step(std::int64_t step, const std::function<bool()>& go_on);
   // After a restart: the candidate that the counters name is judged again, from its checkpoint.
   // The verdict comes at once when there is no validation rank (any more).
@@ -51,7 +54,7 @@ class Judge {
   bool starts_at(std::int64_t step) const;
   std::int64_t verdict_at() const;
   void submit(std::int64_t step, const TensorPack& weights);
-  Verdict collect();
+  bool collect(Report& report, const std::function<bool()>& go_on);
   Verdict judge(std::int64_t step, double score, Json detail);
   std::optional<ValidationScore> validate_here(const std::function<bool()>& go_on);
 
@@ -64,6 +67,7 @@ class Judge {
   ValidationLink* link_;
   RunProgress& counters_;
   std::shared_ptr<Answer> answer_;  // of counters_.candidate
+  std::optional<std::int64_t> judged_;  // the step of the last score of a candidate
 };
 
 }  // namespace lacuna::worker

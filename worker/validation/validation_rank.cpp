@@ -41,7 +41,7 @@ TrainingResult ValidationRank::run() {
     const std::string kind = job.at("kind");
     if (kind == "end") {
       raise_alarm(false);
-      ranks_.wait(*alarm_, "the farewell to rank 0");
+      ranks_.wait(*alarm_, "the farewell to rank 0", 1, 0);
       ranks_.enter(job.at("step"), Activity::kFinished);
       return {static_cast<ExitCode>(job.at("code").get<int>()), job.at("step"),
               job.at("score").get<double>(),
@@ -74,7 +74,7 @@ Json ValidationRank::next_header() {
          std::chrono::steady_clock::now() - start < ranks_.deadline() * kPatience) {
     std::this_thread::sleep_for(kNap);
   }
-  for (auto& each : awaited_) ranks_.wait(*each, "the next job from rank 0");
+  for (auto& each : awaited_) ranks_.wait(*each, "the next job from rank 0", 1, 0);
   awaited_.clear();
   Json job = read_fixed(header_);
   step_ = job.value("step", step_);

@@ -194,8 +194,8 @@ TEST(StatusWarnings, SayWhatNeedsSomebody) {
                                             {"heard", true},
                                             {"heartbeat_age", 12.0},
                                             {"step", 7},
-                                            {"activity", "reducing"}}}}});
-  EXPECT_THAT(warnings, ElementsAre("Rank 1 on n2 is silent 12 s (step 7, reducing).",
+                                            {"activity", "waiting for rank"}}}}});
+  EXPECT_THAT(warnings, ElementsAre("Rank 1 on n2 is silent 12 s (step 7, waiting for rank).",
                                     "The last loss is not finite.",
                                     HasSubstr("1 step had gradients that are not finite"),
                                     HasSubstr("2 cases could not be read and were skipped"),

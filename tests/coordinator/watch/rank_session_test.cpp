@@ -146,7 +146,7 @@ TEST_F(RankSessionTest, SwitchedOffItDoesNothing) {
 TEST_F(RankSessionTest, BothRanksSeeAStuckOneNamedAndLeave) {
   start_both();
   sessions_[0]->publish("plan", {{"steps", 10}});
-  pulses_[0].beat(0, Activity::kReducing);
+  pulses_[0].beat(0, Activity::kWaiting);
   pulses_[1].beat(0, Activity::kWaitingForData);
   for (const std::string& why : {reason(0), reason(1)}) {
     EXPECT_THAT(why, HasSubstr("rank 1"));
