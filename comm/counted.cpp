@@ -68,9 +68,7 @@ class Counted final : public Communicator {
     return timed(waits_.gather, [&] { return inner_.gather_all(mine, all, deadline); });
   }
   CommResult barrier(Seconds deadline) override { return inner_.barrier(deadline); }
-  std::unique_ptr<Communicator> split(int colour) override {
-    return counted(inner_.split(colour));
-  }
+  std::unique_ptr<Communicator> split(int colour) override { return counted(inner_.split(colour)); }
   std::unique_ptr<Communicator> split_host(int colour) override {
     return counted(inner_.split_host(colour));
   }

@@ -198,7 +198,7 @@ class GradientReducer::State {
   std::vector<int> seen_;               // backward passes of this step, per parameter
   int backwards_ = 0;                   // 0 outside begin()..finish()
   const std::function<void()>* on_gradient_ = nullptr;
-  std::size_t next_bucket_ = 0;         // the first that was not launched
+  std::size_t next_bucket_ = 0;  // the first that was not launched
   Seconds wait_{0};
 };
 

@@ -97,8 +97,10 @@ bool HeartbeatSender::note_answer(const HttpReply& reply) {
 
 void HeartbeatSender::warn_of_silence() const {
   log::warn(
-      "the status server of rank 0 ({}, {} port {}) has never answered this rank: {}. Training goes "
-      "on without its watch: a lost rank is noticed by the communication's own deadlines only. Look "
+      "the status server of rank 0 ({}, {} port {}) has never answered this rank: {}. Training "
+      "goes "
+      "on without its watch: a lost rank is noticed by the communication's own deadlines only. "
+      "Look "
       "at firewalls between the hosts, or set monitor.bind to an address that all of them reach.",
       coordinator_.host, coordinator_.address, coordinator_.port, last_failure_);
 }

@@ -156,7 +156,8 @@ double RankWatch::unheard_limit() const { return std::max(limits_.silent, limits
 std::vector<int> RankWatch::unheard() const {
   std::vector<int> found;
   for (const Rank& rank : ranks_) {
-    if (!rank.heard && checked_at_ - rank.heard_at > limits_.silent) found.push_back(rank.last.rank);
+    if (!rank.heard && checked_at_ - rank.heard_at > limits_.silent)
+      found.push_back(rank.last.rank);
   }
   return found;
 }

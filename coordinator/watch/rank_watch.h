@@ -3,11 +3,10 @@
 // Two signs of life are told apart. A heartbeat comes from a thread of its own and proves that the
 // process runs; a beat of the pulse in it proves that the trainer gets on. A rank without
 // heartbeats is `silent`; one whose pulse stands still is `stuck`, unless it waits for the others
-// (Activity::kWaiting), whatever for: those are victims and never blamed, and the culprit is the one
-// with the fewest steps among the rest.
-// A rank that was never heard may work all the same, where a firewall keeps its heartbeats away: it
-// is told of (unheard()), and to blame only when the others wait for too long. Time during which the
-// watch itself did not run counts against nobody.
+// (Activity::kWaiting), whatever for: those are victims and never blamed, and the culprit is the
+// one with the fewest steps among the rest. A rank that was never heard may work all the same,
+// where a firewall keeps its heartbeats away: it is told of (unheard()), and to blame only when the
+// others wait for too long. Time during which the watch itself did not run counts against nobody.
 //
 // Pure logic on a clock and a probe for the state of a process. Not thread-safe.
 #pragma once

@@ -20,9 +20,16 @@ TEST(RankBody, DISABLED_TrainToy) {
     const auto world = mpi.world();
     TrainingHooks hooks = ranked_hooks(spec, world->rank());
     hooks.ranks = world.get();
+    std::shared_ptr<torch::nn::Module> module;
+    hooks.make_method = [&module, make = hooks.make_method](const data::Cohort& cohort) {
+      auto method = make(cohort);
+      module = method->module().shared_from_this();
+      return method;
+    };
     try {
       code = static_cast<int>(
           train(ranked_config(spec), spec.at("run").get<std::string>(), hooks).code);
+      write_final_weights(spec, world->rank(), *module);
     } catch (const Error& error) {
       std::fprintf(stderr, "%s\n", error.what());
       comm::MpiSession::abandon(static_cast<int>(error.code()));

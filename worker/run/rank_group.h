@@ -31,8 +31,8 @@ class PeerLost : public Error {
 };
 
 // Waits for work that one rank does alone (a meta phase, a validation, the last save) may take this
-// many deadlines, but no more than kLongestAlone where that is longer than a deadline. While a watch
-// oversees the ranks they go on beyond that: it ends the run once nobody gets on.
+// many deadlines, but no more than kLongestAlone where that is longer than a deadline. While a
+// watch oversees the ranks they go on beyond that: it ends the run once nobody gets on.
 inline constexpr double kPatience = 12;
 inline constexpr comm::Seconds kLongestAlone{3600};
 

@@ -20,6 +20,7 @@ Judge::Judge(const RunConfig& config, const data::Cohort& cohort, std::vector<in
     : config_(config),
       cohort_(cohort),
       cases_(std::move(cases)),
+      files_(cohort),
       method_(method),
       state_(state),
       ranks_(ranks),
@@ -29,6 +30,10 @@ Judge::Judge(const RunConfig& config, const data::Cohort& cohort, std::vector<in
 bool Judge::starts_at(std::int64_t step) const {
   if (cases_.empty()) return false;
   return step % config_.validate_every == 0 || step == config_.steps;
+}
+
+bool Judge::validates_here(std::int64_t step) const {
+  return !link_ && starts_at(step) && judged_ != step;
 }
 
 // A step before the end, so that the line of the last step has room for the last score.
@@ -48,10 +53,10 @@ bool Judge::reports_at(std::int64_t step) const {
 Judge::Report Judge::after_step(std::int64_t step, const std::function<bool()>& go_on) {
   Report report;
   if (!link_) {
-    if (!starts_at(step) || judged_ == step) return report;
+    if (!validates_here(step)) return report;
     const auto score = validate_here(go_on);
     report.stopped = !score;
-    if (score) report.verdicts.push_back(judge(step, score->score, score->detail));
+    if (score) judge(report, step, score->score, score->detail);
     return report;
   }
   if (counters_.candidate && verdict_at() <= step && !collect(report, go_on)) return report;
@@ -85,11 +90,19 @@ bool Judge::collect(Report& report, const std::function<bool()>& go_on) {
   }
   const Json answer = std::exchange(answer_, nullptr)->wait(kScore);
   judged_ = std::exchange(counters_.candidate, std::nullopt);
-  report.verdicts.push_back(judge(*judged_, answer.at("score"), answer.at("detail")));
+  judge(report, *judged_, answer.at("score"), answer.at("detail"));
   return true;
 }
 
-Judge::Verdict Judge::judge(std::int64_t step, double score, Json detail) {
+void Judge::judge(Report& report, std::int64_t step, double score, Json detail) {
+  skipped_cases_ = detail.value("skipped_cases", 0);
+  for (const Json& each : detail.value("skipped", Json::array())) {
+    if (told_.insert(each.at("case")).second) report.unread.push_back(each);
+  }
+  if (detail.at("cases") == 0) {
+    log::warn("step {}: no validation case could be read, so it has no score", step);
+    return;
+  }
   detail["step"] = step;
   Verdict verdict{step, score, !counters_.best_step || score > counters_.best_score, detail};
   if (verdict.best) {
@@ -97,7 +110,7 @@ Judge::Verdict Judge::judge(std::int64_t step, double score, Json detail) {
     counters_.best_step = step;
   }
   log::info("step {}: validation score {:.4f}", step, score);
-  return verdict;
+  report.verdicts.push_back(std::move(verdict));
 }
 
 std::optional<ValidationScore> Judge::validate_here(const std::function<bool()>& go_on) {
@@ -108,7 +121,8 @@ std::optional<ValidationScore> Judge::validate_here(const std::function<bool()>&
     ranks_.enter(counters_.step, Activity::kValidating);
     return go_on();
   };
-  auto score = validate(method_, cohort_, cases_, validation_options(config_), &ranks_, next);
+  auto score = validate(method_, cohort_, cases_, files_, validation_options(config_), ranks_,
+                        /*shared=*/true, next);
   if (average) average->swap();
   return score;
 }
@@ -134,12 +148,24 @@ Judge::Report Judge::restore(const RunCheckpoints& checkpoints) {
   TensorPack present(state_.model());
   present.take(state_.model());
   weights.put(state_.model());
-  const auto score =
-      validate(method_, cohort_, cases_, validation_options(config_), &ranks_, [] { return true; });
+  const auto score = validate(method_, cohort_, cases_, files_, validation_options(config_), ranks_,
+                              /*shared=*/true, [] { return true; });
   present.put(state_.model());
   judged_ = std::exchange(counters_.candidate, std::nullopt);
-  report.verdicts.push_back(judge(step, score->score, score->detail));
+  judge(report, step, score->score, score->detail);
   return report;
+}
+
+void record(const Judge::Report& report, std::int64_t step, bool writes, RunFiles& files) {
+  for (const Json& each : report.unread) {
+    if (!writes) break;
+    log::warn("validation case {} is left out: {}", each.at("case").get<std::string>(),
+              each.at("reason").get<std::string>());
+    files.event("validation_case_skipped", step, each);
+  }
+  for (const auto& verdict : report.verdicts) {
+    files.event("validation", verdict.step, {{"score", verdict.score}});
+  }
 }
 
 void Judge::drain() {

@@ -26,6 +26,7 @@ ValidationRank::ValidationRank(const RunConfig& config, const data::Cohort& coho
       cohort_(cohort),
       plan_(plan),
       cases_(validation_cases),
+      files_(cohort),
       method_(method),
       state_(state),
       worker_(worker),
@@ -122,8 +123,8 @@ void ValidationRank::run_meta_phase(const Json& job) {
 
 void ValidationRank::run_validation() {
   const TensorPack weights = receive(state_.model());
-  const auto score = validate(method_, cohort_, cases_, validation_options(config_),
-                              /*ranks=*/nullptr, [&] { return validation_goes_on(weights); });
+  const auto score = validate(method_, cohort_, cases_, files_, validation_options(config_), ranks_,
+                              /*shared=*/false, [&] { return validation_goes_on(weights); });
   send(ranks_.scores(),
        score ? Json{{"score", score->score}, {"detail", score->detail}} : Json{{"cancelled", true}},
        {});

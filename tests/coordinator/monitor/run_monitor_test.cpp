@@ -79,6 +79,22 @@ TEST_F(RunFilesTest, WithoutAServerTheFilesSpeakAndTornLinesDoNotMatter) {
   EXPECT_EQ(sight.status.at("restarts"), 1);
 }
 
+// Its token must not go to whoever listens on the same port of this host.
+TEST_F(RunFilesTest, AServerOnAnotherHostsLoopbackIsNotAskedHere) {
+  write_run();
+  write_lease("another-host", 1, 1);
+  Endpoint elsewhere;
+  elsewhere.address = "127.0.0.1";
+  elsewhere.port = 1;
+  elsewhere.host = "another-host";
+  elsewhere.pid = ::getpid();
+  elsewhere.token = std::string(64, 'a');
+  write_endpoint(directory_.path(), elsewhere);
+  const Sight sight = look();
+  EXPECT_EQ(sight.status.at("source"), "files");
+  EXPECT_THAT(sight.note, HasSubstr("answers on another-host only"));
+}
+
 TEST_F(RunFilesTest, ARunWhoseProcessIsGoneIsDeadAndANoteSaysHowOneKnows) {
   write_run();
   const auto state = [&] { return look().status.at("state").get<std::string>(); };

@@ -38,7 +38,10 @@ class RankWatchTest : public ::testing::Test {
       Rank& rank = ranks_[static_cast<std::size_t>(i)];
       if (rank.silent) continue;
       if (!rank.stuck) ++rank.beats;
-      watch_.hear({i, rank.host, 100 + i, {rank.step, rank.activity, 0, rank.beats, rank.waits_for},
+      watch_.hear({i,
+                   rank.host,
+                   100 + i,
+                   {rank.step, rank.activity, 0, rank.beats, rank.waits_for},
                    rank.end});
     }
     return watch_.check();
