@@ -65,7 +65,8 @@ std::vector<Option> train_options() {
       key("train.seed", Type::kInteger, "1", "Decides weights, order, crops, subsets.", "", 0,
           9e15),
       word("train.mode", "\"exact\"", {"exact", "fast"},
-           "exact: deterministic kernels; fast: the quickest ones (differs on a GPU only)."),
+           "exact: the same bits every time, or the run is refused; fast: the quickest kernels "
+           "(differs on a GPU only)."),
       key("train.learning_rate", Type::kNumber, "null",
           "Learning rate of every group that is trained on training cases; null: the card's.", "",
           0),
