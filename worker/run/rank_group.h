@@ -79,6 +79,9 @@ class RankGroup {
   comm::Communicator& scores() { return *scores_; }
   comm::Seconds deadline() const { return deadline_; }
 
+  // The longest that a wait with this patience lasts without a watch.
+  comm::Seconds limit_of(double patience) const;
+
   // What this rank is doing from now on: beats the pulse and is named in errors.
   void enter(std::int64_t step, Activity activity);
   // It gets on with that. Also from autograd's thread while the owner is in backward().
@@ -108,7 +111,6 @@ class RankGroup {
   void expect_same(const std::string& mine, const char* what);
 
  private:
-  comm::Seconds limit_of(double patience) const;
   bool overseen() const { return overseen_ && overseen_(); }
   int world_rank_of(const comm::Communicator& ranks, int root) const;
   std::vector<std::string> gather_from(comm::Communicator& ranks, const std::string& mine,

@@ -72,7 +72,7 @@ Json ValidationRank::next_header() {
   ranks_.enter(step_, Activity::kIdle);
   const auto start = std::chrono::steady_clock::now();
   while (!header_is_there() &&
-         std::chrono::steady_clock::now() - start < ranks_.deadline() * kPatience) {
+         std::chrono::steady_clock::now() - start < ranks_.limit_of(kPatience)) {
     std::this_thread::sleep_for(kNap);
   }
   for (auto& each : awaited_) ranks_.wait(*each, "the next job from rank 0", 1, 0);
