@@ -97,10 +97,12 @@ std::vector<CaseScore> evaluate(methods::Method& method, const data::Cohort& coh
       throw_error<DataError>("case {}: has no label, so it cannot be scored. Use: lacuna predict",
                              info.id);
     }
+    const auto before = static_cast<std::ptrdiff_t>(scores.size());
     try {
       score_case(method, cohort, options, index, scores);
     } catch (const DataError& error) {
       if (!options.unread) throw;
+      scores.erase(scores.begin() + before, scores.end());
       options.unread({info.id, error.what()});
     }
     if (options.progress && !options.progress(done + 1, total)) break;

@@ -27,7 +27,7 @@ TEST(RepeatableBackward, UpsamplesAsTorchDoes) {
       const at::Tensor expected =
           at::upsample_trilinear3d_backward(grad, size, input.sizes(), corners);
       const at::Tensor own =
-          upsample_trilinear3d_backward(grad, size, input.sizes(), corners, {}, {}, {});
+          kernels::upsample_trilinear3d_backward(grad, size, input.sizes(), corners, {}, {}, {});
       EXPECT_TRUE(torch::allclose(own, expected, 1e-12, 1e-12)) << size << corners;
     }
   }

@@ -3,15 +3,19 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "methods/exchange/tensor_exchange.h"
 #include "tests/base/faulty_file_system.h"
 #include "tests/worker/toy_run.h"
-#include "worker/state/tensor_transfer.h"
 
 namespace lacuna::worker {
 namespace {
 
 using ::testing::HasSubstr;
 namespace fs = std::filesystem;
+
+at::Tensor tensor_of(const fs::path& path, const std::string& name) {
+  return methods::read_tensor(TensorFile(path), path, name);
+}
 
 class TrainerTest : public ::testing::Test {
  protected:
@@ -213,6 +217,7 @@ TEST_F(TrainerTest, SkippedStepsMoveNeitherAverageNorRunningStatistics) {
   const fs::path run = folder_ / "run";
   RunConfig config = toy_config(toy_cache());
   config.nonfinite_limit = 10;
+  config.checkpoint_keep = 10;
   EXPECT_EQ(train(config, run, toy_hooks([](ToyMethod& method) {
                     method.poison = [](const std::string& phase, const auto& at) {
                       return phase == "train" && at.step >= 9;
@@ -224,9 +229,7 @@ TEST_F(TrainerTest, SkippedStepsMoveNeitherAverageNorRunningStatistics) {
   ASSERT_FALSE(bytes_of(good / "ema.safetensors").empty());
   EXPECT_EQ(bytes_of(bad / "ema.safetensors"), bytes_of(good / "ema.safetensors"));
   const auto running = [](const fs::path& checkpoint) {
-    at::Tensor value = torch::zeros({1});
-    load_into({{"running", value}}, checkpoint / "model.safetensors");
-    return value.item<float>();
+    return tensor_of(checkpoint / "model.safetensors", "running").item<float>();
   };
   EXPECT_NE(running(good), 0);
   EXPECT_EQ(running(bad), running(good));
@@ -244,8 +247,8 @@ TEST_F(TrainerTest, TheAverageOfWeightsThatAStageHandsOnStartsAnew) {
             if (at.step == 6 && !handed_on.defined()) handed_on = bias.detach().clone();
           };
         }));
-  at::Tensor average = torch::zeros({3});
-  load_into({{"last.bias", average}}, run / "checkpoints/step-00000012/ema.safetensors");
+  const at::Tensor average =
+      tensor_of(run / "checkpoints/step-00000012/ema.safetensors", "last.bias");
   EXPECT_TRUE(torch::allclose(average, handed_on, 1e-3, 1e-5));
 }
 
