@@ -76,6 +76,9 @@ class Communicator {
   // Ranks that give the same colour form a communicator; colour < 0 stays out (nullptr). All ranks
   // call it, with nothing in flight.
   virtual std::unique_ptr<Communicator> split(int colour) = 0;
+  // The same for what stays in host memory: without a path to a GPU, which takes memory and
+  // seconds.
+  virtual std::unique_ptr<Communicator> split_host(int colour) { return split(colour); }
 
   // After a failed wait: gives up what is in flight, without the other ranks and within seconds.
   // Only destruction may follow. Ranks in host memory have nothing to give up.

@@ -68,14 +68,16 @@ class Counted final : public Communicator {
     return timed(waits_.gather, [&] { return inner_.gather_all(mine, all, deadline); });
   }
   CommResult barrier(Seconds deadline) override { return inner_.barrier(deadline); }
-  std::unique_ptr<Communicator> split(int colour) override {
-    auto part = inner_.split(colour);
-    if (!part) return nullptr;
-    return std::make_unique<Counted>(std::move(part), waits_);
+  std::unique_ptr<Communicator> split(int colour) override { return counted(inner_.split(colour)); }
+  std::unique_ptr<Communicator> split_host(int colour) override {
+    return counted(inner_.split_host(colour));
   }
   void abort() override { inner_.abort(); }
 
  private:
+  std::unique_ptr<Communicator> counted(std::unique_ptr<Communicator> part) const {
+    return part ? std::make_unique<Counted>(std::move(part), waits_) : nullptr;
+  }
   static std::unique_ptr<Operation> counted(std::unique_ptr<Operation> operation,
                                             const Histogram& histogram) {
     return std::make_unique<CountedOperation>(std::move(operation), histogram);

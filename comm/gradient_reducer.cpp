@@ -32,6 +32,21 @@ at::Tensor view_of(const at::Tensor& flat, std::int64_t offset, const at::Tensor
   return flat.narrow(0, offset, parameter.numel()).view(parameter.sizes());
 }
 
+class ReadyHook final : public torch::autograd::PostAccumulateGradHook {
+ public:
+  explicit ReadyHook(std::function<void()> call) : call_(std::move(call)) {}
+  void operator()(const torch::autograd::Variable&) override { call_(); }
+
+ private:
+  std::function<void()> call_;
+};
+
+void unhook_all(const GradientReducer::NamedParameters& parameters) {
+  for (const auto& [name, parameter] : parameters) {
+    torch::autograd::impl::set_post_acc_grad_hooks(parameter, nullptr);
+  }
+}
+
 }  // namespace
 
 class GradientReducer::State {
@@ -42,9 +57,10 @@ class GradientReducer::State {
     pack();
   }
 
-  void begin(int backwards) {
+  void begin(int backwards, const std::function<void()>* on_gradient) {
     if (backwards < 1) throw_error<Error>("a step needs at least one backward pass");
     backwards_ = backwards;
+    on_gradient_ = on_gradient;
     next_bucket_ = 0;
     seen_.assign(parameters_.size(), 0);
     for (std::size_t p = 0; p < parameters_.size(); ++p) {
@@ -58,7 +74,9 @@ class GradientReducer::State {
 
   // Called by autograd when parameter p has its gradient of one backward pass.
   void ready(std::size_t p) {
-    if (backwards_ == 0 || ++seen_[p] != backwards_) return;
+    if (backwards_ == 0) return;
+    if (on_gradient_) (*on_gradient_)();
+    if (++seen_[p] != backwards_) return;
     --buckets_[bucket_of_[p]].missing;
     // In order only: every rank must start the same operations in the same sequence.
     while (next_bucket_ < buckets_.size() && buckets_[next_bucket_].missing == 0) launch();
@@ -69,6 +87,7 @@ class GradientReducer::State {
   CommResult finish() {
     while (next_bucket_ < buckets_.size()) launch();
     backwards_ = 0;
+    on_gradient_ = nullptr;
     unhook();
     const auto start = std::chrono::steady_clock::now();
     CommResult result;
@@ -85,11 +104,7 @@ class GradientReducer::State {
   // Between begin() and finish() only: a parameter has one place for a hook, and several reducers
   // may share it in turn.
   void hook(const std::shared_ptr<State>& self);
-  void unhook() {
-    for (auto& [name, parameter] : parameters_) {
-      torch::autograd::impl::set_post_acc_grad_hooks(parameter, nullptr);
-    }
-  }
+  void unhook() { unhook_all(parameters_); }
   void detach() {
     if (backwards_ > 0) unhook();
     for (auto& [name, parameter] : parameters_) parameter.mutable_grad() = at::Tensor();
@@ -182,22 +197,10 @@ class GradientReducer::State {
   std::vector<at::Tensor> views_;       // per parameter, into its bucket
   std::vector<int> seen_;               // backward passes of this step, per parameter
   int backwards_ = 0;                   // 0 outside begin()..finish()
-  std::size_t next_bucket_ = 0;         // the first that was not launched
+  const std::function<void()>* on_gradient_ = nullptr;
+  std::size_t next_bucket_ = 0;  // the first that was not launched
   Seconds wait_{0};
 };
-
-namespace {
-
-class ReadyHook final : public torch::autograd::PostAccumulateGradHook {
- public:
-  explicit ReadyHook(std::function<void()> call) : call_(std::move(call)) {}
-  void operator()(const torch::autograd::Variable&) override { call_(); }
-
- private:
-  std::function<void()> call_;
-};
-
-}  // namespace
 
 void GradientReducer::State::hook(const std::shared_ptr<State>& self) {
   for (std::size_t p = 0; p < parameters_.size(); ++p) {
@@ -214,8 +217,8 @@ GradientReducer::GradientReducer(Communicator& ranks, NamedParameters parameters
 
 GradientReducer::~GradientReducer() { state_->detach(); }
 
-void GradientReducer::begin(int backwards) {
-  state_->begin(backwards);
+void GradientReducer::begin(int backwards, const std::function<void()>* on_gradient) {
+  state_->begin(backwards, on_gradient);
   state_->hook(state_);
 }
 
@@ -226,5 +229,15 @@ std::vector<bool> GradientReducer::touched() const { return state_->touched(); }
 double GradientReducer::wait_seconds() const { return state_->wait_seconds(); }
 
 std::int64_t GradientReducer::bytes_per_step() const { return state_->bytes(); }
+
+GradientHooks::GradientHooks(GradientReducer::NamedParameters parameters,
+                             const std::function<void()>& call)
+    : parameters_(std::move(parameters)) {
+  for (const auto& [name, parameter] : parameters_) {
+    torch::autograd::impl::set_post_acc_grad_hooks(parameter, std::make_unique<ReadyHook>(call));
+  }
+}
+
+GradientHooks::~GradientHooks() { unhook_all(parameters_); }
 
 }  // namespace lacuna::comm

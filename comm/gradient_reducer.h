@@ -16,6 +16,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -45,8 +46,9 @@ class GradientReducer {
 
   // Before the first backward of a step: gradients become zeroed views into the buckets.
   // `backwards` is the number of backward passes (micro-batches) that will be added up; reduction
-  // overlaps the last one.
-  void begin(int backwards = 1);
+  // overlaps the last one. on_gradient: called whenever a gradient is there (on the thread of
+  // backward), also for what has to move along meanwhile; must live until finish(), may be null.
+  void begin(int backwards = 1, const std::function<void()>* on_gradient = nullptr);
   CommResult finish();
   // Which parameters, in the order given, had a gradient on this rank since begin().
   std::vector<bool> touched() const;
@@ -57,6 +59,19 @@ class GradientReducer {
  private:
   class State;
   std::shared_ptr<State> state_;
+};
+
+// The same call for parameters that nobody sums: while it lives. Their places for a hook must be
+// free.
+class GradientHooks {
+ public:
+  GradientHooks(GradientReducer::NamedParameters parameters, const std::function<void()>& call);
+  ~GradientHooks();
+  GradientHooks(const GradientHooks&) = delete;
+  GradientHooks& operator=(const GradientHooks&) = delete;
+
+ private:
+  GradientReducer::NamedParameters parameters_;
 };
 
 }  // namespace lacuna::comm

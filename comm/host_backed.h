@@ -32,6 +32,9 @@ class HostBacked : public Communicator {
     return host_->gather_all(mine, all, deadline);
   }
   CommResult barrier(Seconds deadline) override { return host_->barrier(deadline); }
+  std::unique_ptr<Communicator> split_host(int colour) override {
+    return host_->split_host(colour);
+  }
 
  protected:
   Communicator& host() { return *host_; }

@@ -1,6 +1,7 @@
 #include "worker/trainer.h"
 
 #include <chrono>
+#include <functional>
 #include <optional>
 #include <utility>
 
@@ -10,11 +11,13 @@
 #include "worker/run/run_check.h"
 #include "worker/run/run_checkpoints.h"
 #include "worker/run/run_position.h"
+#include "worker/run_saver.h"
 #include "worker/setup/run_setup.h"
 #include "worker/step/phase_reducers.h"
 #include "worker/step/phase_step.h"
 #include "worker/step/stage_feed.h"
 #include "worker/step/step_agreement.h"
+#include "worker/step/step_buffers.h"
 #include "worker/step/step_figures.h"
 #include "worker/step/step_metrics.h"
 #include "worker/validation/judge.h"
@@ -30,7 +33,8 @@ class Trainer {
           const TrainingHooks& hooks)
       : config_(config),
         hooks_(hooks),
-        ranks_(hooks.ranks, hooks.pulse, config.meta_dedicated, hooks.peer_deadline),
+        ranks_(hooks.ranks, hooks.pulse, config.meta_dedicated, hooks.peer_deadline,
+               hooks.overseen),
         files_(open_run_files(config, directory, ranks_, hooks)),
         cohort_(data::open_cohort(config.cache)),
         placement_(set_up_device(config, hooks.gpu)),
@@ -50,12 +54,14 @@ class Trainer {
     data_.emplace(config_, cohort_, ranks_, *files_);
     place(*method_, placement_);
     state_.emplace(*method_, config_.ema);
+    buffers_.emplace(*state_);
     reducers_.emplace(ranks_, *state_, config_.bf16_gradients);
     meta_worker_.emplace(config_, cohort_, plan_, *method_, *state_, placement_, ranks_);
     if (ranks_.has_validation_rank() && ranks_.trains()) link_.emplace(ranks_);
     ValidationLink* link = link_ ? &*link_ : nullptr;
     meta_.emplace(config_, cohort_, plan_, ranks_, *meta_worker_, *state_, link);
     judge_.emplace(config_, cohort_, validation_cases_, *method_, *state_, ranks_, link, counters_);
+    saver_.emplace(checkpoints_, *state_, *meta_, ranks_, counters_);
   }
 
   TrainingResult run() {
@@ -95,11 +101,12 @@ class Trainer {
       log::info("the run is finished: {} steps. Evaluate it: lacuna eval", counters_.step);
       return result(ExitCode::kDone);
     }
-    files_->open_metrics(counters_.step);
+    // The line of a step whose validation was not complete is written again.
+    files_->open_metrics(counters_.pending_line.is_null() ? counters_.step : counters_.step - 1);
     progress_line_.update(counters_.step);
     if (!counters_.pending_line.is_null()) {  // a stop came between a step and its validation
       if (!after_step(counters_.pending_line)) return stop();
-      save();
+      saver_->save();
     }
     method_->module().train();
     while (counters_.step < plan_.steps()) {
@@ -117,7 +124,7 @@ class Trainer {
   // stages so far before the saved weights take their place.
   void restore(const std::optional<RunProgress>& saved) {
     if (!saved) {
-      files_->event("start", 0);
+      files_->event("start", 0, describe_start(ranks_, placement_));
       return;
     }
     counters_ = *saved;
@@ -133,7 +140,7 @@ class Trainer {
       log::info("resuming at step {} of {} on {} rank{}", counters_.step, plan_.steps(),
                 ranks_.size(), ranks_.size() > 1 ? "s" : "");
     }
-    files_->event("resume", counters_.step, {{"ranks", ranks_.size()}});
+    files_->event("resume", counters_.step, describe_start(ranks_, placement_));
     meta_->restore(counters_.meta_pending, checkpoints_.pending_file());
     const Judge::Report late = judge_->restore(checkpoints_);
     tell(late);
@@ -146,7 +153,7 @@ class Trainer {
     if (stage != stage_) {
       counters_.stage = now.name;
       state_->enter_stage(now, counters_.step == plan_.start_of(stage));
-      method_->begin_stage(stage);
+      state_->hand_over([&] { method_->begin_stage(stage); });
       files_->event("stage", counters_.step, {{"stage", now.name}});
       stage_ = stage;
       feed_.reset();
@@ -166,6 +173,8 @@ class Trainer {
     metrics_.begin_step();
     agreement_.begin_step();
     periodic_phase_ran_ = false;
+    bool finite = true, generator_moved = false;
+    buffers_->keep();
     methods::Progress at = run_position(plan_, config_, cohort_, counters_.step);
     note(with_validation_rank([&] { return meta_->before_step(at.step); }));
     for (const methods::Phase& phase : stage().phases) {
@@ -173,21 +182,30 @@ class Trainer {
       if (phase.on_meta_set) {
         const auto outcome = with_validation_rank([&] { return meta_->run(phase, at); });
         if (outcome) note({{&phase, *outcome}});
+        generator_moved = true;
         continue;
+      }
+      // A phase on the meta set seeds the generators of the rank that runs it: what comes after it
+      // must not depend on which one that is.
+      if (std::exchange(generator_moved, false)) {
+        seed_generators(config_.seed, at.step, ranks_.rank(), plan_.phase_number(stage_, phase));
       }
       periodic_phase_ran_ |= phase.period > 1;
       for (at.repeat = 0; at.repeat < phase.repeats; ++at.repeat) {
         const PhaseOutcome outcome = train_phase(phase, at);
         metrics_.add(phase, outcome, is_first(phase));
         figures_.ran(outcome, /*on_meta_set=*/false);
+        finite = finite && outcome.finite;
       }
       at.repeat = 0;
     }
     note(with_validation_rank([&] { return meta_->after_phases(at.step); }));
     ranks_.enter(at.step, Activity::kUpdating);
-    if (Ema* average = state_->ema()) average->update();
+    // A skipped step moves nothing: neither the average nor what its samples left in the buffers.
+    if (!finite) buffers_->restore();
+    if (Ema* average = state_->ema(); average && finite) average->update();
     method_->end_step(at);
-    share_buffers();
+    buffers_->share(ranks_);
     feed_->end_step();
     if (link_) with_validation_rank([&] { link_->poll(); });
     ++counters_.step;
@@ -224,7 +242,7 @@ class Trainer {
   }
 
   PhaseOutcome train_phase(const methods::Phase& phase, const methods::Progress& at) {
-    const PhaseSettings settings{config_.micro_batch, config_.precision == "bf16"};
+    const PhaseSettings settings{config_.micro_batch, config_.precision == "bf16", &meanwhile_};
     ranks_.enter(at.step, Activity::kWaitingForData);
     const methods::Batch& batch = feed_->training(at.repeat);
     samples_ = batch.image.size(0);
@@ -233,18 +251,6 @@ class Trainer {
     if (ranks_.trainers() == 1) return run_phase(*method_, *state_, phase, batch, at, settings);
     const SharedPhase shared{ranks_, agreement_, reducers_->of(phase), config_.batch};
     return run_phase(*method_, *state_, phase, batch, at, settings, &shared);
-  }
-
-  // Buffers that training changes (running statistics) follow different samples on each rank: all
-  // take those of rank 0, so that every rank holds what a checkpoint holds.
-  void share_buffers() {
-    if (ranks_.trainers() == 1) return;
-    const NamedTensors buffers = state_->buffers();
-    if (buffers.empty()) return;
-    TensorPack pack(buffers);
-    if (ranks_.writes()) pack.take(buffers);
-    ranks_.broadcast(ranks_.trainer_ranks(), pack.bytes(), 0, "the buffers");
-    pack.put(buffers);
   }
 
   void count_nonfinite() {
@@ -267,7 +273,8 @@ class Trainer {
     if (!due) return nullptr;
     Json line = metrics_.take_line(counters_.step, stage(), *method_);
     line["skipped_steps"] = counters_.skipped_steps;
-    line["skipped_cases"] = feed_->skipped_cases() + meta_worker_->skipped_cases();
+    line["skipped_cases"] =
+        feed_->skipped_cases() + meta_worker_->skipped_cases() + judge_->skipped_cases();
     line["checkpoint_failures"] = checkpoints_.failures();
     return line;
   }
@@ -275,22 +282,24 @@ class Trainer {
   // Validates, logs and saves what is due; false when a stop was asked for during validation.
   bool after_step(Json line) {
     if (!late_validation_.is_null()) line["validation"] = std::exchange(late_validation_, nullptr);
-    const auto go_on = [this] {
-      ranks_.enter(counters_.step, Activity::kValidating);
-      return !stop_requested();
-    };
+    if (judge_->validates_here(counters_.step)) saver_->save_before_validation(line);
+    const auto go_on = [this] { return !stop_requested(); };
     checkpoints_.settle_best(counters_);
     const Judge::Report report =
         with_validation_rank([&] { return judge_->after_step(counters_.step, go_on); });
-    if (report.stopped) {
-      counters_.pending_line = std::move(line);
-      return false;
-    }
     tell(report);
     bool improved = false;
     for (const auto& verdict : report.verdicts) {
+      // Two scores in one step (every = 1): the first gets a line of its own.
+      if (line.contains("validation")) {
+        files_->metrics({{"step", counters_.step}, {"validation", line["validation"]}});
+      }
       line["validation"] = verdict.detail;
       improved |= verdict.best && verdict.step == counters_.step;
+    }
+    if (report.stopped) {
+      counters_.pending_line = std::move(line);
+      return false;
     }
     counters_.pending_line = nullptr;
     if (!line.is_null()) files_->metrics(line);
@@ -298,39 +307,17 @@ class Trainer {
       throw_error<Error>("another process has taken over the run directory: this one stops");
     }
     const bool due = checkpoints_.is_due(counters_.step) && !checkpoints_.busy();
-    if (agreement_.save() || improved || report.candidate || due) save();
+    if (agreement_.save() || improved || report.candidate || due) saver_->save();
     return true;
   }
 
   void tell(const Judge::Report& report) {
-    for (const auto& verdict : report.verdicts) {
-      files_->event("validation", verdict.step, {{"score", verdict.score}});
-    }
-  }
-
-  void save() {
-    ranks_.enter(counters_.step, Activity::kSaving);
-    counters_.meta_pending = meta_->pending();
-    checkpoints_.save(*state_, counters_, meta_->pending_tensors());
-  }
-
-  // Saves this step unless it is saved; throws, on every rank, when it cannot be.
-  void save_now() {
-    bool saved = true;
-    if (ranks_.writes() &&
-        (checkpoints_.saved_step() != counters_.step || !checkpoints_.finish())) {
-      save();
-      saved = checkpoints_.finish();
-    }
-    if (!ranks_.any(!saved, "the last save", kPatience)) return;
-    throw_error<DataError>(
-        "step {} could not be saved (reason above). Free space and start the "
-        "same command again: it resumes from the newest valid checkpoint.",
-        counters_.step);
+    figures_.could_not_read(std::ssize(report.unread));
+    record(report, counters_.step, ranks_.writes(), *files_);
   }
 
   TrainingResult stop() {
-    save_now();
+    saver_->save_now();
     judge_->drain();
     meta_->drain();
     log::info("stopped on request at step {}; the same command resumes", counters_.step);
@@ -350,7 +337,7 @@ class Trainer {
   }
 
   TrainingResult finish() {
-    save_now();
+    saver_->save_now();
     const std::optional<double> best = counters_.best();
     files_->event("done", counters_.step, {{"best_score", best ? Json(*best) : Json()}});
     return result(ExitCode::kDone);
@@ -371,11 +358,13 @@ class Trainer {
   RunProgress counters_;
   std::optional<RunData> data_;
   std::optional<TrainingState> state_;
+  std::optional<StepBuffers> buffers_;
   std::optional<PhaseReducers> reducers_;
   std::optional<MetaWorker> meta_worker_;
   std::optional<ValidationLink> link_;
   std::optional<MetaPhases> meta_;
   std::optional<Judge> judge_;
+  std::optional<RunSaver> saver_;
   std::unique_ptr<StageFeed> feed_;
   StepMetrics metrics_;
   StepFigures figures_;
@@ -384,6 +373,12 @@ class Trainer {
   double waited_ = 0;
   bool periodic_phase_ran_ = false;
   Json late_validation_;  // of a step before the restart; for the first line
+  // While a phase computes: this rank gets on, and what is under way to and from the validation
+  // rank moves along.
+  const std::function<void()> meanwhile_ = [this] {
+    ranks_.beat();
+    if (link_) link_->poll();
+  };
 };
 
 }  // namespace
@@ -391,7 +386,12 @@ class Trainer {
 TrainingResult train(const RunConfig& config, const std::filesystem::path& run_directory,
                      const TrainingHooks& hooks) {
   check_cache_named(config);
-  return Trainer(config, run_directory, hooks).run();
+  try {
+    return Trainer(config, run_directory, hooks).run();
+  } catch (const c10::Error& error) {
+    if (const auto refusal = explain_refusal(error)) throw *refusal;
+    throw;
+  }
 }
 
 }  // namespace lacuna::worker

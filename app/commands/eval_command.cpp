@@ -101,6 +101,15 @@ std::string compare_with(const fs::path& directory,
                                     cohort.modalities);
 }
 
+std::string describe_unread(const std::vector<evaluation::UnreadCase>& unread, std::size_t cases) {
+  std::string text = fmt::format("{} of {} cases could not be read, so the scores are without",
+                                 unread.size(), cases);
+  for (std::size_t i = 0; i < std::min<std::size_t>(unread.size(), 5); ++i) {
+    text += fmt::format("{} case {} ({})", i > 0 ? "," : "", unread[i].case_id, unread[i].reason);
+  }
+  return text + fmt::format("{}. Ingest the data again.", unread.size() > 5 ? " and others" : "");
+}
+
 void run(const EvalArguments& arguments) {
   const worker::LoadedModel model = worker::load_model(arguments.run);
   worker::place(*model.method, worker::set_up_device(model.config));
@@ -128,21 +137,30 @@ void run(const EvalArguments& arguments) {
   options.keep = [&](int index, data::SubsetMask subset, const std::vector<std::uint8_t>& mask) {
     overlays.keep(index, subset, mask);
   };
+  std::vector<evaluation::UnreadCase> unread;
+  options.unread = [&](const evaluation::UnreadCase& each) {
+    log::warn("case {} is left out: {}", each.case_id, each.reason);
+    unread.push_back(each);
+  };
   const auto scores = evaluation::evaluate(*model.method, cohort, options);
   progress.finish();
+  if (scores.empty()) throw DataError(describe_unread(unread, options.cases.size()));
 
   const auto summary =
       evaluation::summarise(scores, cohort.modalities, cohort.regions, options.hd95);
-  const Json about = {{"method", model.config.method},
-                      {"run", model.config.hash},
-                      {"checkpoint", model.checkpoint.filename().string()},
-                      {"step", model.step},
-                      {"split", split},
-                      {"part", arguments.part},
-                      {"cohort", cohort.fingerprint},
-                      {"profile", cohort.profile},
-                      {"version", build_info().version},
-                      {"commit", build_info().commit}};
+  Json about = {{"method", model.config.method},
+                {"run", model.config.hash},
+                {"checkpoint", model.checkpoint.filename().string()},
+                {"step", model.step},
+                {"split", split},
+                {"part", arguments.part},
+                {"cohort", cohort.fingerprint},
+                {"profile", cohort.profile},
+                {"version", build_info().version},
+                {"commit", build_info().commit}};
+  for (const auto& each : unread) {
+    about["missing_cases"].push_back({{"case", each.case_id}, {"reason", each.reason}});
+  }
   if (!arguments.against.empty()) {
     write_durably(posix_file_system(), out / "comparison.csv",
                   compare_with(arguments.against, scores, cohort));
@@ -159,6 +177,8 @@ void run(const EvalArguments& arguments) {
                arguments.part, model.step, arguments.hd95,
                evaluation::describe_empty_rule(options.score), out.string());
   }
+  // After everything is written: the scores of the others are good.
+  if (!unread.empty()) throw DataError(describe_unread(unread, options.cases.size()));
 }
 
 }  // namespace

@@ -17,6 +17,7 @@
 #include "comm/choose.h"
 #include "comm/mpi.h"
 #include "worker/run/run_check.h"
+#include "worker/setup/device_setup.h"
 #include "worker/trainer.h"
 
 namespace lacuna::app {
@@ -43,6 +44,7 @@ worker::TrainingResult train(const worker::RunConfig& config,
                              const std::filesystem::path& directory, worker::TrainingHooks& hooks) {
   if (!comm::launched_as_rank()) return train_watched(config, directory, hooks);
   coordinator::end_with_launcher();
+  worker::pin_libraries(config);
   comm::MpiSession mpi;
   comm::ChosenCommunicator chosen;
   const auto leave = [&](ExitCode code) {

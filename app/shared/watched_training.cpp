@@ -54,8 +54,10 @@ worker::TrainingResult train_watched(const worker::RunConfig& config,
       },
       counted.figures());
   const Closing closing{counted};
-  if (options.enabled && options.limits.stall > 0) {
+  // One process has nobody to wait for; a rank that nobody hears has its own deadlines alone.
+  if (session.watched() && options.limits.stall > 0) {
     hooks.peer_deadline = std::max(hooks.peer_deadline, after_the_watch(options.limits));
+    hooks.overseen = [&] { return session.overseen(); };
   }
   hooks.pulse = &pulse;
   hooks.metrics = counted.metrics();

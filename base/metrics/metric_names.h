@@ -60,11 +60,11 @@ inline constexpr Metric kHeartbeat{"lacuna_heartbeat_timestamp_seconds", kGauge,
 inline constexpr Metric kProgress{
     "lacuna_progress_timestamp_seconds", kGauge, "seconds",
     "Unix time of the last sign of work: a change of activity, a case of a validation.", true};
-inline constexpr Metric kActivity{
-    "lacuna_rank_activity", kGauge, "",
-    "What the rank does: 0 starting, 1 waiting for data, 2 computing, 3 reducing, 4 updating, "
-    "5 meta step, 6 validating, 7 saving, 8 idle, 9 finished.",
-    true};
+inline constexpr Metric kActivity{"lacuna_rank_activity", kGauge, "",
+                                  "What the rank does: 0 starting, 1 waiting for data, 2 "
+                                  "computing, 3 waiting for rank, 4 updating, "
+                                  "5 meta step, 6 validating, 7 saving, 8 idle, 9 finished.",
+                                  true};
 
 // Time.
 inline constexpr Metric kStepTime{"lacuna_train_step_seconds", kHistogram, "seconds",

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <iostream>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -14,6 +15,8 @@ namespace {
 // Ten redraws a second look smooth; a log gets a line every ten seconds.
 constexpr double kBarSeconds = 0.1, kLineSeconds = 10;
 constexpr int kBarWidth = 24;
+// Intervals: before there are so many the median counts, and no more are kept than that.
+constexpr std::size_t kFewest = 2, kEnough = 20, kMost = 100;
 
 }  // namespace
 
@@ -48,6 +51,14 @@ void Progress::advance(std::int64_t items) {
 void Progress::update(std::int64_t done, const std::string& note) {
   const std::lock_guard lock(mutex_);
   if (first_ < 0) first_ = done;
+  const double now = clock_.seconds();
+  // What ends at the first item is left out.
+  if (updated_ && done > done_ && done_ > first_) {
+    recent_.push_back({now - updated_at_, done - done_});
+    if (recent_.size() > kMost) recent_.pop_front();
+  }
+  updated_ = true;
+  updated_at_ = now;
   done_ = done;
   note_ = note;
   draw(false);
@@ -78,6 +89,25 @@ void Progress::draw(bool last) {
   shown_ = text;
 }
 
+std::optional<double> Progress::seconds_each(double now) const {
+  if (!updated_ || (done_ >= total_ && total_ > 0)) {
+    const auto counted = static_cast<double>(done_ - std::max<std::int64_t>(first_, 0));
+    return counted > 0 && now > start_ ? std::optional((now - start_) / counted) : std::nullopt;
+  }
+  if (recent_.size() < kFewest) return std::nullopt;
+  double seconds = 0, items = 0;
+  std::vector<double> each;
+  for (const Interval& interval : recent_) {
+    seconds += interval.seconds;
+    items += static_cast<double>(interval.items);
+    each.push_back(interval.seconds / static_cast<double>(interval.items));
+  }
+  if (each.size() >= kEnough) return seconds / items;
+  const auto middle = each.begin() + static_cast<std::ptrdiff_t>(each.size() / 2);
+  std::nth_element(each.begin(), middle, each.end());
+  return *middle;
+}
+
 std::string Progress::line(double now) const {
   std::string text = label_ + "  ";
   if (total_ > 0 && style_ == ProgressStyle::kBar) {
@@ -87,9 +117,8 @@ std::string Progress::line(double now) const {
   text += total_ > 0 ? fmt::format("{}/{} {}", done_, total_, unit_)
                      : fmt::format("{} {}", done_, unit_);
   const double elapsed = now - start_;
-  const auto counted = static_cast<double>(done_ - std::max<std::int64_t>(first_, 0));
-  if (counted > 0 && elapsed > 0) {
-    const double rate = counted / elapsed;
+  if (const auto each = seconds_each(now); each && *each > 0) {
+    const double rate = 1 / *each;
     text += rate >= 1 || rate == 0 ? fmt::format("  {:.3g} {}/s", rate, unit_)
                                    : fmt::format("  {:.3g} s each", 1 / rate);
     if (done_ < total_) {

@@ -1,13 +1,17 @@
 // Progress of a long piece of work, on standard error: one line that is redrawn on a terminal,
 // plain lines at a modest rate elsewhere (a log file must stay readable), or nothing.
 //
-// Thread-safe: workers may call advance() at will; drawing is limited to a few times a second. The
-// rate and the remaining time come from the mean since the start.
+// Thread-safe: workers may call advance() at will; drawing is limited to a few times a second. With
+// advance() the rate and the remaining time come from the mean since the start. With update() they
+// come from the recent steps: without the first one, which is slow for reasons of its own, the
+// median of the first twenty, then the mean of the last hundred, with what happens between them.
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <iosfwd>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include "base/process/clock.h"
@@ -40,6 +44,7 @@ class Progress {
  private:
   void draw(bool last);
   std::string line(double now) const;
+  std::optional<double> seconds_each(double now) const;  // none while it is not known
 
   const std::string label_, unit_;
   const std::int64_t total_;
@@ -49,8 +54,15 @@ class Progress {
   const double start_;
   std::mutex mutex_;
   std::string note_, shown_;
+  struct Interval {
+    double seconds;
+    std::int64_t items;
+  };
   std::int64_t first_ = -1, done_ = 0;
-  double drawn_;  // when
+  bool updated_ = false;
+  double updated_at_ = 0;
+  std::deque<Interval> recent_;  // between calls of update()
+  double drawn_;                 // when
   bool finished_ = false;
 };
 

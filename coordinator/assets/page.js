@@ -176,7 +176,8 @@
       cell(text(rank.host));
       cell(text(rank.pid), 'wide');
       cell(grouped(rank.step));
-      cell(text(rank.activity), 'text');
+      const whom = typeof rank.waits_for === 'number' ? ' ' + rank.waits_for : '';
+      cell(text(rank.activity) + whom, 'text');
       cell(duration(rank.seconds_in_activity), 'wide');
       cell(isNumber(rank.heartbeat_age) ? `${rank.heartbeat_age.toFixed(1)} s` : '–');
       cell(health(rank), 'text');

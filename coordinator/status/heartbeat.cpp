@@ -45,6 +45,7 @@ Json to_json(const Heartbeat& heartbeat) {
           {"activity", activity_name(heartbeat.pulse.activity)},
           {"seconds_since", heartbeat.pulse.seconds_since},
           {"beats", heartbeat.pulse.beats},
+          {"waits_for", heartbeat.pulse.waits_for},
           {"end", kEnds[static_cast<std::size_t>(heartbeat.end)]}};
 }
 
@@ -60,6 +61,8 @@ Heartbeat heartbeat_from_json(const Json& json) {
     heartbeat.pulse.activity = activity_named(json.at("activity").get<std::string>());
     heartbeat.pulse.seconds_since = json.at("seconds_since").get<double>();
     heartbeat.pulse.beats = count(json, "beats");
+    // Any number will do: it is shown, nothing is looked up by it.
+    heartbeat.pulse.waits_for = json.value("waits_for", -1);
     heartbeat.end = end_named(json.at("end").get<std::string>());
     return heartbeat;
   } catch (const Json::exception& error) {

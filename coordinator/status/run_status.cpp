@@ -20,7 +20,7 @@ constexpr std::uintmax_t kTailBytes = 256 * 1024;
 constexpr std::size_t kLosses = 160;
 // Speed is the mean over about the last ten minutes, so that it holds validations and saves.
 constexpr double kSpeedSeconds = 600;
-constexpr std::size_t kPoints = 1024;
+constexpr std::size_t kPoints = 1024, kFewPoints = 20;
 
 // A whole line of a file; a damaged one is null.
 Json parse_line(std::string_view text) {
@@ -141,6 +141,18 @@ double RunStatus::seconds_per_step() const {
   if (points_.size() < 3) return 0;
   const Point& first = points_[1];
   const Point& last = points_.back();
+  // While there are few, a slow one (the second step, a first validation) must not decide: the
+  // median. Later the mean, which holds validations and saves in their proportion.
+  if (points_.size() < kFewPoints) {
+    std::vector<double> each;
+    for (std::size_t i = 2; i < points_.size(); ++i) {
+      each.push_back((points_[i].seconds - points_[i - 1].seconds) /
+                     static_cast<double>(points_[i].step - points_[i - 1].step));
+    }
+    const auto middle = each.begin() + static_cast<std::ptrdiff_t>(each.size() / 2);
+    std::nth_element(each.begin(), middle, each.end());
+    return *middle;
+  }
   return (last.seconds - first.seconds) / static_cast<double>(last.step - first.step);
 }
 

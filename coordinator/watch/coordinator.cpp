@@ -40,6 +40,7 @@ Coordinator::Coordinator(const SessionOptions& options, const std::filesystem::p
       watch_(ranks, options.limits, self_.host, steady_clock(), process_state),
       heard_at_(static_cast<std::size_t>(ranks)),
       to_tell_(static_cast<std::size_t>(ranks), false),
+      missed_(static_cast<std::size_t>(ranks), false),
       figures_(static_cast<std::size_t>(ranks)),
       server_(open_server(options, address, ranks)),
       thread_([this](std::stop_token stop) { watch_until_stopped(std::move(stop)); }) {}
@@ -105,7 +106,20 @@ void Coordinator::watch_until_stopped(std::stop_token stop) {
       lock.unlock();
       return lose(*verdict);
     }
+    warn_of_unheard();
     changed_.wait_for(lock, stop, seconds(interval_), [] { return false; });
+  }
+}
+
+void Coordinator::warn_of_unheard() {
+  for (const int rank : watch_.unheard()) {
+    if (missed_[static_cast<std::size_t>(rank)]) continue;
+    missed_[static_cast<std::size_t>(rank)] = true;
+    log::warn(
+        "rank {}: no heartbeat since the start. If it trains, its host does not reach {} port {}: "
+        "look at firewalls, or set monitor.bind to an address that all hosts reach. Training goes "
+        "on, and this rank is not watched.",
+        rank, endpoint_.address, endpoint_.port);
   }
 }
 

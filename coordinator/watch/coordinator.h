@@ -73,6 +73,7 @@ class Coordinator final : public ServerApi {
   std::unique_ptr<Server> open_server(const SessionOptions& options, const std::string& address,
                                       int ranks);
   void watch_until_stopped(std::stop_token stop);
+  void warn_of_unheard();  // with the lock held
   void lose(const Verdict& verdict);
   void hear(const Heartbeat& heartbeat);  // with the lock held
   void keep_figures(int rank, const Json& metrics);
@@ -94,6 +95,7 @@ class Coordinator final : public ServerApi {
   std::optional<Verdict> lost_;
   std::vector<double> heard_at_;  // Unix time of the last heartbeat, by rank
   std::vector<bool> to_tell_;     // ranks that have not heard of the loss yet
+  std::vector<bool> missed_;      // ranks that were warned of
   bool finished_ = false;
 
   std::mutex figures_mutex_;  // of what follows; held for moments only

@@ -58,7 +58,9 @@ void HeartbeatSender::send_until_stopped(std::stop_token stop) {
     if (answered || stop.stop_requested()) continue;
     // No round takes longer than this unless the process was stopped meanwhile.
     unanswered_ += std::min(steady_clock().seconds() - start, interval_ + deadline);
-    if (unanswered_ > limit_) return leave_(name_coordinator());
+    if (unanswered_ <= limit_) continue;
+    if (answered_) return leave_(name_coordinator());
+    if (!std::exchange(warned_, true)) warn_of_silence();
   }
 }
 
@@ -83,6 +85,7 @@ bool HeartbeatSender::note_answer(const HttpReply& reply) {
     return false;
   }
   unanswered_ = 0;
+  answered_ = true;
   if (field_or(answer, "leave", false)) {
     told_to_leave_ = true;
     leave_(field_or<std::string>(answer, "reason", "the coordinator says so"));
@@ -91,6 +94,16 @@ bool HeartbeatSender::note_answer(const HttpReply& reply) {
                                field_or<std::string>(answer, "activity", ""));
   }
   return true;
+}
+
+void HeartbeatSender::warn_of_silence() const {
+  log::warn(
+      "the status server of rank 0 ({}, {} port {}) has never answered this rank: {}. Training "
+      "goes "
+      "on without its watch: a lost rank is noticed by the communication's own deadlines only. "
+      "Look "
+      "at firewalls between the hosts, or set monitor.bind to an address that all of them reach.",
+      coordinator_.host, coordinator_.address, coordinator_.port, last_failure_);
 }
 
 std::string HeartbeatSender::name_coordinator() const {

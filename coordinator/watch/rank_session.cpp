@@ -66,6 +66,11 @@ bool RankSession::checkpoint_requested() {
 
 bool RankSession::stop_requested() const { return coordinator_ && coordinator_->stop_requested(); }
 
+bool RankSession::overseen() const {
+  if (sender_) return sender_->answered();
+  return coordinator_ && coordinator_->endpoint().port != 0;
+}
+
 void RankSession::finish(RankEnd end) {
   if (std::exchange(finished_, true)) return;
   if (coordinator_) coordinator_->finish(end);

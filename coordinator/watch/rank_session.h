@@ -39,6 +39,10 @@ class RankSession {
   void publish(const std::string& kind, const Json& what);
   bool checkpoint_requested();
   bool stop_requested() const;
+  // Whether there is a watch at all (rank 0 could open its server).
+  bool watched() const { return sender_ || (coordinator_ && coordinator_->endpoint().port != 0); }
+  // Whether the watch hears this rank now: it will end the run when a rank is lost or stuck.
+  bool overseen() const;
 
   // As those of the Coordinator; null on other ranks than 0 and with monitor.enabled=false.
   Coordinator* coordinator() { return coordinator_.get(); }

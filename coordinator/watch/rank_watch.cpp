@@ -50,8 +50,6 @@ std::string explain_stall(Activity activity, char state) {
       return "stuck in a read" + disk + ". Look at the storage of data.cache: lacuna inspect";
     case Activity::kSaving:
       return "a save does not end" + disk + ". Look at the disk of the run directory";
-    case Activity::kReducing:
-      return "waits for ranks that have ended";
     default:
       return "the computation does not end" + disk + ". Look at the device: nvidia-smi, dmesg";
   }
@@ -59,7 +57,7 @@ std::string explain_stall(Activity activity, char state) {
 
 bool is_slow_by_nature(Activity activity) {
   return activity == Activity::kStarting || activity == Activity::kValidating ||
-         activity == Activity::kSaving;
+         activity == Activity::kMeta || activity == Activity::kSaving;
 }
 
 }  // namespace
@@ -109,6 +107,7 @@ std::optional<Verdict> RankWatch::check() {
   const double now = clock_.seconds();
   forgive_own_pause(now);
   if (auto silent = find_silent(now)) return silent;
+  if (auto unheard = find_unheard(now)) return unheard;
   return find_stuck(now);
 }
 
@@ -129,7 +128,7 @@ std::optional<Verdict> RankWatch::find_silent(double now) const {
   const Rank* culprit = nullptr;
   int others = 0;
   for (const Rank& rank : ranks_) {
-    if (rank.last.end == RankEnd::kDone) continue;
+    if (!rank.heard || rank.last.end == RankEnd::kDone) continue;
     const double silence = now - rank.heard_at;
     const bool gone = rank.last.end == RankEnd::kRunning && rank.in_proc &&
                       silence > kGoneIntervals * limits_.interval &&
@@ -141,12 +140,6 @@ std::optional<Verdict> RankWatch::find_silent(double now) const {
   if (!culprit) return std::nullopt;
   const std::string since = format_duration(now - culprit->heard_at);
   const std::string more = others > 0 ? fmt::format(" ({} more are silent as well)", others) : "";
-  if (!culprit->heard) {
-    return Verdict{culprit->last.rank, "silent",
-                   fmt::format("rank {}: no heartbeat since the start, {} ago{}. Look at its log: "
-                               "did it start, does its host reach this one?",
-                               culprit->last.rank, since, more)};
-  }
   if (culprit->last.end == RankEnd::kFailed) {
     return Verdict{culprit->last.rank, "failed",
                    fmt::format("{} ended with an error {} ago. Look at its log for the reason.",
@@ -158,6 +151,34 @@ std::optional<Verdict> RankWatch::find_silent(double now) const {
                              since, more, found.advice)};
 }
 
+double RankWatch::unheard_limit() const { return std::max(limits_.silent, limits_.stall); }
+
+std::vector<int> RankWatch::unheard() const {
+  std::vector<int> found;
+  for (const Rank& rank : ranks_) {
+    if (!rank.heard && checked_at_ - rank.heard_at > limits_.silent)
+      found.push_back(rank.last.rank);
+  }
+  return found;
+}
+
+// One that works takes part in every sum: the others do not wait for long.
+std::optional<Verdict> RankWatch::find_unheard(double now) const {
+  const auto found = unheard();
+  const bool missed = std::any_of(ranks_.begin(), ranks_.end(), [&](const Rank& rank) {
+    return rank.heard && rank.last.end == RankEnd::kRunning &&
+           rank.last.pulse.activity == Activity::kWaiting && now - rank.beat_at > unheard_limit();
+  });
+  if (found.empty() || !missed) return std::nullopt;
+  const Rank& culprit = ranks_[static_cast<std::size_t>(found.front())];
+  const std::string more =
+      found.size() > 1 ? fmt::format(" (nor from {} more)", found.size() - 1) : "";
+  return Verdict{culprit.last.rank, "silent",
+                 fmt::format("rank {}: no heartbeat since the start, {} ago{}. Look at its log: "
+                             "did it start, does its host reach this one?",
+                             culprit.last.rank, format_duration(now - culprit.heard_at), more)};
+}
+
 std::optional<Verdict> RankWatch::find_stuck(double now) const {
   if (limits_.stall <= 0) return std::nullopt;
   const Rank* culprit = nullptr;
@@ -165,12 +186,13 @@ std::optional<Verdict> RankWatch::find_stuck(double now) const {
   for (const Rank& rank : ranks_) {
     // A rank without work (kIdle) may wait for as long as the others like.
     const Activity activity = rank.last.pulse.activity;
+    if (!rank.heard) continue;
     if (rank.last.end != RankEnd::kRunning || activity == Activity::kFinished ||
         activity == Activity::kIdle) {
       continue;
     }
     const bool over = now - rank.beat_at > stall_limit(rank);
-    if (activity == Activity::kReducing) {
+    if (activity == Activity::kWaiting) {
       (over ? somebody_waits_too_long : somebody_works) = true;
     } else if (!over) {
       somebody_works = true;
@@ -210,13 +232,16 @@ char RankWatch::state_of(const Rank& rank) const {
 }
 
 std::string RankWatch::describe(const Rank& rank) const {
-  return fmt::format("rank {} (host {}, pid {}), step {}, {}", rank.last.rank, rank.last.host,
-                     rank.last.pid, rank.last.pulse.step, activity_name(rank.last.pulse.activity));
+  const Pulse::Reading& pulse = rank.last.pulse;
+  const bool named = pulse.activity == Activity::kWaiting && pulse.waits_for >= 0;
+  return fmt::format("rank {} (host {}, pid {}), step {}, {}{}", rank.last.rank, rank.last.host,
+                     rank.last.pid, pulse.step, activity_name(pulse.activity),
+                     named ? fmt::format(" {}", pulse.waits_for) : "");
 }
 
 bool RankWatch::all_ended(int except) const {
   return std::all_of(ranks_.begin(), ranks_.end(), [&](const Rank& rank) {
-    return rank.last.rank == except || rank.last.end != RankEnd::kRunning;
+    return rank.last.rank == except || !rank.heard || rank.last.end != RankEnd::kRunning;
   });
 }
 
@@ -235,6 +260,9 @@ Json RankWatch::report() const {
     Json one = to_json(rank.last);
     one.erase("seconds_since");
     one.erase("beats");
+    const Pulse::Reading& pulse = rank.last.pulse;
+    const bool named = pulse.activity == Activity::kWaiting && pulse.waits_for >= 0;
+    one["waits_for"] = named ? Json(pulse.waits_for) : Json();
     one["heard"] = rank.heard;
     one["seconds_in_activity"] = now - rank.beat_at;
     one["heartbeat_age"] = now - rank.heard_at;

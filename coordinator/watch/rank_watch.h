@@ -3,8 +3,10 @@
 // Two signs of life are told apart. A heartbeat comes from a thread of its own and proves that the
 // process runs; a beat of the pulse in it proves that the trainer gets on. A rank without
 // heartbeats is `silent`; one whose pulse stands still is `stuck`, unless it waits for the others
-// (Activity::kReducing): those are victims, and the culprit is the one with the fewest steps among
-// the rest. Time during which the watch itself did not run counts against nobody.
+// (Activity::kWaiting), whatever for: those are victims and never blamed, and the culprit is the
+// one with the fewest steps among the rest. A rank that was never heard may work all the same,
+// where a firewall keeps its heartbeats away: it is told of (unheard()), and to blame only when the
+// others wait for too long. Time during which the watch itself did not run counts against nobody.
 //
 // Pure logic on a clock and a probe for the state of a process. Not thread-safe.
 #pragma once
@@ -26,7 +28,7 @@ struct WatchLimits {
   double silent = 30;   // seconds without a heartbeat
   // Seconds without a beat; 0: never judged. It is at least kStepsPerStall median steps, and
   // kSlowFactor times as long where one beat legitimately takes longer: starting, the first steps,
-  // validating, saving.
+  // validating, a phase on the meta set, saving.
   double stall = 600;
 
   static constexpr double kStepsPerStall = 20;
@@ -52,7 +54,9 @@ class RankWatch {
   // To be called about once per interval.
   std::optional<Verdict> check();
 
-  // Every rank said that it ends, apart from `except`.
+  // Ranks without a single heartbeat for the silent limit.
+  std::vector<int> unheard() const;
+  // Every rank that was heard said that it ends, apart from `except`.
   bool all_ended(int except) const;
   // Median duration of a step, from the heartbeats; 0 while unknown.
   double median_step_seconds() const;
@@ -70,8 +74,10 @@ class RankWatch {
   void forgive_own_pause(double now);
   void note_progress(Rank& rank, const Heartbeat& heartbeat, double now);
   std::optional<Verdict> find_silent(double now) const;
+  std::optional<Verdict> find_unheard(double now) const;
   std::optional<Verdict> find_stuck(double now) const;
   double stall_limit(const Rank& rank) const;
+  double unheard_limit() const;
   char state_of(const Rank& rank) const;  // '?' when it cannot be known
   std::string describe(const Rank& rank) const;
 

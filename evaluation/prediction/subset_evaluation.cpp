@@ -1,5 +1,6 @@
 #include "evaluation/prediction/subset_evaluation.h"
 
+#include <optional>
 #include <utility>
 
 #include <torch/types.h>
@@ -47,10 +48,46 @@ at::Tensor load_volume(const data::CaseFile& file, const methods::Method& method
   return image;
 }
 
+namespace {
+
+void score_case(methods::Method& method, const data::Cohort& cohort,
+                const EvaluationOptions& options, int index, std::vector<CaseScore>& scores) {
+  const data::CaseInfo& info = cohort.cases[static_cast<std::size_t>(index)];
+  const auto alive = [&] {
+    if (options.alive) options.alive();
+  };
+  std::optional<data::CaseFile> own;
+  if (!options.open) own.emplace(cohort, info).verify();
+  const data::CaseFile& file = own ? *own : options.open(info);
+  std::vector<SubsetMask> subsets;
+  for (const SubsetMask subset :
+       options.subsets.empty() ? cohort.modalities.subsets() : options.subsets) {
+    if ((subset & ~info.available) == 0) subsets.push_back(subset);
+  }
+  const auto [depth, height, width] = info.full_extent;
+  std::vector<std::uint8_t> truth(static_cast<std::size_t>(depth * height * width));
+  file.read_label({0, 0, 0}, info.full_extent, truth.data());
+  const at::Tensor image = load_volume(file, method);
+  alive();
+  const auto segmentations = segment_subsets(method, image, subsets, options.patch);
+  alive();
+  if (const auto box = scored_box(method, info.full_extent, options.patch)) {
+    truth = inside(truth, info.full_extent, *box);
+  }
+  TruthDistances distances(truth, info.full_extent, info.spacing_mm, cohort.regions, options.score);
+  for (std::size_t s = 0; s < subsets.size(); ++s) {
+    scores.push_back(
+        {info.id, info.institution, subsets[s], distances.score(segmentations[s], options.hd95)});
+    if (options.keep) options.keep(index, subsets[s], segmentations[s]);
+    alive();
+  }
+}
+
+}  // namespace
+
 std::vector<CaseScore> evaluate(methods::Method& method, const data::Cohort& cohort,
                                 const EvaluationOptions& options) {
   method.invalidate_evaluation_cache();
-  const auto wanted = options.subsets.empty() ? cohort.modalities.subsets() : options.subsets;
   std::vector<CaseScore> scores;
   const int total = static_cast<int>(options.cases.size());
   for (int done = 0; done < total; ++done) {
@@ -60,25 +97,13 @@ std::vector<CaseScore> evaluate(methods::Method& method, const data::Cohort& coh
       throw_error<DataError>("case {}: has no label, so it cannot be scored. Use: lacuna predict",
                              info.id);
     }
-    const data::CaseFile file(cohort, info);
-    std::vector<SubsetMask> subsets;
-    for (const SubsetMask subset : wanted) {
-      if ((subset & ~info.available) == 0) subsets.push_back(subset);
-    }
-    const auto segmentations =
-        segment_subsets(method, load_volume(file, method), subsets, options.patch);
-    const auto [depth, height, width] = info.full_extent;
-    std::vector<std::uint8_t> truth(static_cast<std::size_t>(depth * height * width));
-    file.read_label({0, 0, 0}, info.full_extent, truth.data());
-    if (const auto box = scored_box(method, info.full_extent, options.patch)) {
-      truth = inside(truth, info.full_extent, *box);
-    }
-    TruthDistances distances(truth, info.full_extent, info.spacing_mm, cohort.regions,
-                             options.score);
-    for (std::size_t s = 0; s < subsets.size(); ++s) {
-      scores.push_back(
-          {info.id, info.institution, subsets[s], distances.score(segmentations[s], options.hd95)});
-      if (options.keep) options.keep(index, subsets[s], segmentations[s]);
+    const auto before = static_cast<std::ptrdiff_t>(scores.size());
+    try {
+      score_case(method, cohort, options, index, scores);
+    } catch (const DataError& error) {
+      if (!options.unread) throw;
+      scores.erase(scores.begin() + before, scores.end());
+      options.unread({info.id, error.what()});
     }
     if (options.progress && !options.progress(done + 1, total)) break;
   }

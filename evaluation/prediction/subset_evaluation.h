@@ -20,13 +20,26 @@ namespace lacuna::evaluation {
 // Normalises the full volume of a case as the method's recipe says: 1 x M x D x H x W, float.
 at::Tensor load_volume(const data::CaseFile& file, const methods::Method& method);
 
+// A case that cannot be scored, and why.
+struct UnreadCase {
+  std::string case_id, reason;
+};
+
 struct EvaluationOptions {
   std::vector<int> cases;                 // indices into Cohort::cases
   std::vector<data::SubsetMask> subsets;  // empty: all non-empty ones
   ScoreOptions score;                     // HD95 definition, empty rule
   bool hd95 = true;
   std::optional<data::Extent> patch;  // as for segment_subsets()
-  // Called after each case with (done, total); returning false stops early.
+  // Gives an open, verified case, or throws DataError; the file must live until the next call.
+  // Empty: each is opened and verified from end to end.
+  std::function<const data::CaseFile&(const data::CaseInfo&)> open;
+  // Told of a case that cannot be read, which is then left out. Empty: its error ends it all.
+  std::function<void(const UnreadCase&)> unread;
+  // Called often while a case is worked on: after it was read, segmented, and scored.
+  std::function<void()> alive;
+  // Called after each case with (done, total), also after one that was left out; returning false
+  // stops early.
   std::function<bool(int, int)> progress;
   // Called with each segmentation, for overlays and predictions; may be empty.
   std::function<void(int case_index, data::SubsetMask, const std::vector<std::uint8_t>&)> keep;

@@ -30,6 +30,7 @@ class FakeLibrary final : public NcclLibrary {
                    Handle& handle) override {
     EXPECT_EQ(id.size(), 128u);
     handle = this;
+    ++joins;
     questions_ = 3;
     return join_error;
   }
@@ -57,6 +58,7 @@ class FakeLibrary final : public NcclLibrary {
 
   std::string id_error, join_error, sum_error, async_error, calls;
   bool stuck = false;
+  int joins = 0;
 
  private:
   int questions_ = 0;
@@ -89,6 +91,19 @@ TEST(Nccl, SumsInPlaceAndLeavesInOrder) {
   EXPECT_EQ(made.values, (std::vector<float>{4, 8, 12}));
   made.ranks.reset();
   EXPECT_EQ(made.library.calls, "finalize destroy ");
+}
+
+// Jobs, scores and alarms are bytes in host memory: no memory of the GPU for them.
+TEST(Nccl, APartForHostMemoryJoinsNothing) {
+  Made made;
+  made.make();
+  EXPECT_EQ(made.library.joins, 1);
+  const auto part = made.ranks->split_host(0);
+  EXPECT_EQ(made.library.joins, 1);
+  EXPECT_EQ(part->name(), "solo");
+  EXPECT_EQ(made.ranks->split_host(-1), nullptr);
+  EXPECT_EQ(made.ranks->split(0)->name(), "nccl");
+  EXPECT_EQ(made.library.joins, 2);
 }
 
 TEST(Nccl, ASumThatNeverEndsStopsAtItsDeadlineAndTellsTheLastCollectives) {

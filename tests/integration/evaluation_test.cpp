@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <map>
 #include <sstream>
 #include <string>
@@ -106,6 +107,39 @@ TEST_F(TrainedModel, IsComparedWithAnotherEvaluationByPairedTests) {
   const auto row = fields(lines[2]);
   EXPECT_EQ(row[4], "0");
   EXPECT_EQ(row[5], "1");
+}
+
+// Bytes of one case changed on the disk: its scores would be of other voxels.
+TEST_F(TrainedModel, EvaluatesTheOtherCasesWhenOneIsDamagedAndEndsWith1) {
+  fs::copy(path("cache"), path("damaged"), fs::copy_options::recursive);
+  const Json cohort = Json::parse(read_text(path("cache/cohort.json")));
+  const Json& part = cohort.at("splits").at("fold0").at("train");
+  ASSERT_GE(part.size(), 3u);
+  const std::string damaged = part.at(1);
+  const fs::path file = fs::path(path("damaged")) / "cases" / (damaged + ".h5");
+  std::string bytes = read_text(file);
+  for (std::size_t i = bytes.size() / 2; i < bytes.size() / 2 + 400; ++i) {
+    bytes[i] = static_cast<char>(bytes[i] ^ 0x55);
+  }
+  std::ofstream(file, std::ios::binary) << bytes;
+
+  const std::string command = " --part train --subsets T1,all --no-hd95 ";
+  must("eval " + path("run") + command + "--quiet --out " + path("good-eval"));
+  const auto result = run_program("eval " + path("run") + command + "--data " + path("damaged") +
+                                  " --out " + path("bad-eval"));
+  EXPECT_EQ(result.code, 1);
+  EXPECT_THAT(result.err, HasSubstr("1 of "));
+  EXPECT_THAT(result.err, HasSubstr("case " + damaged));
+  const Json summary = Json::parse(read_text(path("bad-eval/summary.json")));
+  ASSERT_EQ(summary.at("missing_cases").size(), 1u);
+  EXPECT_EQ(summary.at("missing_cases")[0].at("case"), damaged);
+  // The others are scored as before.
+  const auto good = fields(read_text(path("good-eval/cases.csv")), '\n');
+  std::vector<std::string> others;
+  std::copy_if(good.begin(), good.end(), std::back_inserter(others),
+               [&](const std::string& line) { return !line.starts_with(damaged + ","); });
+  ASSERT_LT(others.size(), good.size());
+  EXPECT_EQ(fields(read_text(path("bad-eval/cases.csv")), '\n'), others);
 }
 
 TEST_F(TrainedModel, PredictsTheOtherCasesWhenOneIsBad) {

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <algorithm>
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <string>
+#include <thread>
 
 #include <unistd.h>
 
@@ -29,6 +31,7 @@ inline RunConfig ranked_config(const Json& spec) {
   config.meta_dedicated = spec.value("dedicated", false);
   config.meta_async = spec.value("async", false);
   config.meta_lag = spec.value("lag", config.meta_lag);
+  if (spec.contains("validate_lag")) config.validate_lag = spec["validate_lag"];
   config.shard = spec.value("shard", config.shard);
   config.shard_by = spec.value("shard_by", config.shard_by);
   config.stage = spec.value("stage", config.stage);
@@ -37,10 +40,12 @@ inline RunConfig ranked_config(const Json& spec) {
 
 // spec: run (directory), cache; dropout; stop {rank, question}: that rank wants to stop from its
 // n-th question on; kill {rank, call}: it kills itself in its n-th loss; hang {rank, call}: it
-// stays there; poison {rank, step}: its training loss of that step is not finite.
+// stays there; poison {rank, step}: its training loss of that step is not finite; slow {rank, ms}:
+// each of its windows of a validation takes so long.
 inline TrainingHooks ranked_hooks(const Json& spec, int rank) {
   TrainingHooks hooks = toy_hooks([spec, rank](ToyMethod& method) {
     method.dropout = spec.value("dropout", 0.0);
+    method.meta_first = spec.value("meta_first", false);
     if (const Json kill = spec.value("kill", Json()); !kill.is_null() && kill["rank"] == rank) {
       method.on_loss = [left = kill["call"].get<int>()](auto&&...) mutable {
         if (--left == 0) ::kill(::getpid(), SIGKILL);
@@ -49,6 +54,11 @@ inline TrainingHooks ranked_hooks(const Json& spec, int rank) {
     if (const Json hang = spec.value("hang", Json()); !hang.is_null() && hang["rank"] == rank) {
       method.on_loss = [left = hang["call"].get<int>()](auto&&...) mutable {
         if (--left == 0) ::pause();
+      };
+    }
+    if (const Json slow = spec.value("slow", Json()); !slow.is_null() && slow["rank"] == rank) {
+      method.on_forward = [pause = std::chrono::milliseconds(slow["ms"].get<int>())] {
+        std::this_thread::sleep_for(pause);
       };
     }
     if (const Json bad = spec.value("poison", Json()); !bad.is_null() && bad["rank"] == rank) {
@@ -64,6 +74,33 @@ inline TrainingHooks ranked_hooks(const Json& spec, int rank) {
   return hooks;
 }
 
+// Leaves what a rank holds at the end beside its run, for train_on() to compare.
+inline std::filesystem::path final_weights(const Json& spec, int rank) {
+  return spec.at("run").get<std::string>() + "/rank-" + std::to_string(rank) + ".weights";
+}
+
+inline void write_final_weights(const Json& spec, int rank, torch::nn::Module& module) {
+  std::ofstream file(final_weights(spec, rank), std::ios::binary);
+  const auto write = [&](const std::string& name, const at::Tensor& tensor) {
+    const at::Tensor whole = tensor.detach().contiguous();
+    file << name;
+    file.write(static_cast<const char*>(whole.const_data_ptr()),
+               static_cast<std::streamsize>(whole.nbytes()));
+  };
+  for (const auto& item : module.named_parameters()) write(item.key(), item.value());
+  for (const auto& item : module.named_buffers()) write(item.key(), item.value());
+}
+
+// Every rank that trained holds the same bits at the end, not only the one that wrote them down.
+inline void expect_same_on_all_ranks(const Json& spec, int ranks) {
+  const int trainers = spec.value("dedicated", false) ? ranks - 1 : ranks;
+  const std::string first = bytes_of(final_weights(spec, 0));
+  EXPECT_FALSE(first.empty());
+  for (int rank = 1; rank < trainers; ++rank) {
+    EXPECT_TRUE(bytes_of(final_weights(spec, rank)) == first) << "rank " << rank;
+  }
+}
+
 // mpirun's exit code of a run on `ranks` ranks; 1 rank: this process alone.
 inline int train_on(int ranks, Json spec) {
   if (!spec.contains("cache")) spec["cache"] = toy_cache().string();
@@ -72,7 +109,9 @@ inline int train_on(int ranks, Json spec) {
         train(ranked_config(spec), spec["run"].get<std::string>(), ranked_hooks(spec, 0)).code);
   }
   ::setenv("LACUNA_TEST_SPEC", spec.dump().c_str(), 1);
-  return run_ranks(ranks, "TrainToy");
+  const int code = run_ranks(ranks, "TrainToy");
+  if (code == 0 || code == 75) expect_same_on_all_ranks(spec, ranks);
+  return code;
 }
 
 // Runs of the toy on ranks, in a directory of their own, and what they left.

@@ -25,9 +25,10 @@ struct ToyModule : torch::nn::Module {
     last = register_module("last", torch::nn::Conv3d(torch::nn::Conv3dOptions(6, 3, 1)));
     importance = register_parameter("importance", torch::zeros({4}));
     seen = register_buffer("seen", torch::zeros({1}, at::kLong));
+    running = register_buffer("running", torch::zeros({1}));
   }
   torch::nn::Conv3d first{nullptr}, last{nullptr};
-  at::Tensor importance, seen;
+  at::Tensor importance, seen, running;
 };
 
 class ToyMethod final : public methods::Method {
@@ -35,7 +36,10 @@ class ToyMethod final : public methods::Method {
   // Called at the start of every loss(); `poison` may turn the loss into NaN.
   std::function<void(const std::string& phase, const methods::Progress&)> on_loss;
   std::function<bool(const std::string& phase, const methods::Progress&)> poison;
+  bool blank = false;                     // every voxel is background in a validation
+  std::function<void()> on_forward;       // of a validation, once per window and subset
   std::string meta_group = "importance";  // that the phase on the meta set trains
+  bool meta_first = false;                // before the training phase of its step
   double dropout = 0.1;  // draws from torch's generator: differs between numbers of ranks
 
   torch::nn::Module& module() override { return *module_; }
@@ -69,6 +73,11 @@ class ToyMethod final : public methods::Method {
                           {{"policy", "cardinality"}, {"granularity", "batch"}},
                           {train, meta},
                           /*reset_optimizers=*/true};
+    if (meta_first) {
+      for (methods::Stage* stage : {&full, &random}) {
+        std::swap(stage->phases[0], stage->phases[1]);
+      }
+    }
     return {full, random};
   }
 
@@ -111,7 +120,13 @@ class ToyMethod final : public methods::Method {
     const at::Tensor target =
         (batch.label > 0).to(image.dtype()).unsqueeze(1).expand({-1, 3, -1, -1, -1});
     at::Tensor bce = at::binary_cross_entropy_with_logits(module_->last->forward(hidden), target);
-    if (poison && poison(phase, progress)) bce = bce * std::numeric_limits<float>::quiet_NaN();
+    const bool poisoned = poison && poison(phase, progress);
+    if (poisoned) bce = bce * std::numeric_limits<float>::quiet_NaN();
+    if (phase == "train") {  // as a running mean follows its batches, bad ones too
+      const torch::NoGradGuard no_grad;
+      const float value = poisoned ? std::numeric_limits<float>::quiet_NaN() : 1.0f;
+      module_->running.mul_(0.9).add_(batch.image.mean() * value, 0.1);
+    }
     return {bce, {{"bce", bce}}};
   }
   void end_step(const methods::Progress&) override { module_->seen.add_(1); }
@@ -119,7 +134,9 @@ class ToyMethod final : public methods::Method {
     return {{"importance", module_->importance[0].item<double>()}};
   }
   at::Tensor forward(const at::Tensor& image, data::SubsetMask) override {
-    return module_->last->forward(at::relu(module_->first->forward(image)));
+    if (on_forward) on_forward();
+    const at::Tensor logits = module_->last->forward(at::relu(module_->first->forward(image)));
+    return blank ? logits * 0 - 5 : logits;
   }
 
  private:

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "methods/exchange/tensor_exchange.h"
 #include "tests/base/faulty_file_system.h"
 #include "tests/worker/toy_run.h"
 
@@ -11,6 +12,10 @@ namespace {
 
 using ::testing::HasSubstr;
 namespace fs = std::filesystem;
+
+at::Tensor tensor_of(const fs::path& path, const std::string& name) {
+  return methods::read_tensor(TensorFile(path), path, name);
+}
 
 class TrainerTest : public ::testing::Test {
  protected:
@@ -205,6 +210,64 @@ TEST_F(TrainerTest, AStepWithoutFiniteLossIsSkippedAndCounted) {
   EXPECT_EQ(last.at("skipped_steps"), 2);
   EXPECT_TRUE(last.at("loss").is_number());
   EXPECT_EQ(count_events(run, "nonfinite"), 2);
+}
+
+// One bad batch must not stay in a running mean, and what it would have given counts nowhere.
+TEST_F(TrainerTest, SkippedStepsMoveNeitherAverageNorRunningStatistics) {
+  const fs::path run = folder_ / "run";
+  RunConfig config = toy_config(toy_cache());
+  config.nonfinite_limit = 10;
+  config.checkpoint_keep = 10;
+  EXPECT_EQ(train(config, run, toy_hooks([](ToyMethod& method) {
+                    method.poison = [](const std::string& phase, const auto& at) {
+                      return phase == "train" && at.step >= 9;
+                    };
+                  }))
+                .code,
+            ExitCode::kDone);
+  const fs::path good = run / "checkpoints/step-00000009", bad = run / "checkpoints/step-00000012";
+  ASSERT_FALSE(bytes_of(good / "ema.safetensors").empty());
+  EXPECT_EQ(bytes_of(bad / "ema.safetensors"), bytes_of(good / "ema.safetensors"));
+  const auto running = [](const fs::path& checkpoint) {
+    return tensor_of(checkpoint / "model.safetensors", "running").item<float>();
+  };
+  EXPECT_NE(running(good), 0);
+  EXPECT_EQ(running(bad), running(good));
+}
+
+// Stage "random" begins by halving a bias: its average starts from there.
+TEST_F(TrainerTest, TheAverageOfWeightsThatAStageHandsOnStartsAnew) {
+  const fs::path run = folder_ / "run";
+  RunConfig config = toy_config(toy_cache());
+  config.ema = 0.999999;
+  at::Tensor bias, handed_on;
+  train(config, run, toy_hooks([&](ToyMethod& method) {
+          bias = method.module().named_parameters()["last.bias"];
+          method.on_loss = [&](const std::string&, const methods::Progress& at) {
+            if (at.step == 6 && !handed_on.defined()) handed_on = bias.detach().clone();
+          };
+        }));
+  const at::Tensor average =
+      tensor_of(run / "checkpoints/step-00000012/ema.safetensors", "last.bias");
+  EXPECT_TRUE(torch::allclose(average, handed_on, 1e-3, 1e-5));
+}
+
+TEST_F(TrainerTest, EveryStartSaysWhatComputesFromThereOn) {
+  const fs::path run = folder_ / "run";
+  stop_at(run, 4);
+  resume(run);
+  int starts = 0;
+  for (const Json& line : lines_of(run / "events.jsonl")) {
+    if (line.at("event") != "start" && line.at("event") != "resume") continue;
+    ++starts;
+    for (const char* key : {"lacuna", "commit", "torch", "host", "device"}) {
+      EXPECT_FALSE(line.at(key).get<std::string>().empty()) << key;
+    }
+    EXPECT_EQ(line.at("device"), "cpu");
+    EXPECT_EQ(line.at("threads"), 1);
+    EXPECT_EQ(line.at("ranks"), 1);
+  }
+  EXPECT_EQ(starts, 2);
 }
 
 TEST_F(TrainerTest, TooManySkippedStepsInARowAreADivergedRun) {

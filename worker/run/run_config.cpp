@@ -18,7 +18,7 @@ namespace {
 constexpr std::array kNeutralKeys = {
     "data.cache",         "data.loader_threads", "train.device", "train.layout", "train.threads",
     "train.communicator", "checkpoint.",         "log.",         "meta.rank",    "data.stage",
-    "monitor.",           "validate.hd95",       "init.weights",
+    "monitor.",           "validate.hd95",       "validate.lag", "init.weights",
 };
 
 bool decides_result(const std::string& path) {
@@ -118,6 +118,7 @@ RunConfig read_fields(Json resolved, const std::string& where) {
   run.meta_async = at<std::string>(resolved, "meta.mode") == "async";
   run.meta_lag = at<std::int64_t>(resolved, "meta.lag");
   run.validate_every = at<std::int64_t>(resolved, "validate.every");
+  run.validate_lag = optional_at<std::int64_t>(resolved, "validate.lag");
   run.validate_cases = at<std::int64_t>(resolved, "validate.cases");
   run.checkpoint_steps = at<std::int64_t>(resolved, "checkpoint.every_steps");
   run.checkpoint_seconds = at<std::int64_t>(resolved, "checkpoint.every_seconds");

@@ -51,6 +51,7 @@ struct RunConfig {
   std::int64_t meta_lag = 10;
 
   std::int64_t validate_every = 0, validate_cases = 0;
+  std::optional<std::int64_t> validate_lag;  // null: validate_every
   std::int64_t checkpoint_steps = 0, checkpoint_seconds = 0;
   int checkpoint_keep = 3;
   std::int64_t log_every = 10;

@@ -68,7 +68,8 @@ std::vector<Option> train_options() {
       key("train.seed", Type::kInteger, "1", "Decides weights, order, crops, subsets.", "", 0,
           9e15),
       word("train.mode", "\"exact\"", {"exact", "fast"},
-           "exact: deterministic kernels; fast: the quickest ones (differs on a GPU only)."),
+           "exact: the same bits every time, or the run is refused; fast: the quickest kernels "
+           "(differs on a GPU only)."),
       key("train.learning_rate", Type::kNumber, "null",
           "Learning rate of every group that is trained on training cases; null: the card's.", "",
           0),
@@ -114,12 +115,16 @@ std::vector<Option> other_options() {
           "When the result of a phase on the meta set takes effect: in its step, or meta.lag steps "
           "later, so that nobody waits for it."),
       key("meta.lag", Type::kInteger, "10",
-          "Steps from the weights that are used to the effect of the result: of a phase in mode "
-          "async, and of a validation on a dedicated rank.",
+          "Steps from the weights that are used to the effect of the result of a phase in mode "
+          "async.",
           "steps", 1, 1e9),
       key("validate.every", Type::kInteger, "null",
           "Steps between validations over all subsets; null: a tenth of the run; 0: none.", "steps",
           0, 1e12),
+      key("validate.lag", Type::kInteger, "null",
+          "Steps after which the score of a validation on a dedicated rank counts; null: "
+          "validate.every, which is the most. Decides when the best step is known, not which.",
+          "steps", 1, 1e12),
       key("validate.cases", Type::kInteger, "20", "Validation cases that are scored.", "cases", 1,
           1e6),
       key("validate.hd95", Type::kBool, "false",

@@ -37,9 +37,12 @@ struct TrainingHooks {
   std::function<void(const std::string& kind, const Json& what)> publish;
   comm::Communicator* ranks = nullptr;  // null: this process alone
   comm::Seconds peer_deadline{300};     // how long to wait for another rank
-  int gpu = 0;                          // CUDA device, where training is not on the CPU
-  Pulse* pulse = nullptr;               // null: nobody watches
-  Metrics* metrics = nullptr;           // null: nobody counts
+  // Whether a watch hears all ranks now and ends the run when nobody gets on: waits for what one
+  // rank does alone may then last. Empty: nobody watches.
+  std::function<bool()> overseen;
+  int gpu = 0;                 // CUDA device, where training is not on the CPU
+  Pulse* pulse = nullptr;      // null: nobody watches
+  Metrics* metrics = nullptr;  // null: nobody counts
   // Seams. Empty or null: the method of the registry, the real file system for checkpoints.
   std::function<std::unique_ptr<methods::Method>(const data::Cohort&)> make_method;
   FileSystem* checkpoint_files = nullptr;

@@ -1,6 +1,8 @@
 #include "worker/setup/device_setup.h"
 
 #include <algorithm>
+#include <cstdlib>
+#include <string>
 
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
@@ -11,17 +13,39 @@
 
 #include "base/error.h"
 #include "base/random.h"
+#include "kernels/repeatable_backward.h"
 #include "methods/registry.h"
 
 namespace lacuna::worker {
 
+void pin_libraries(const RunConfig& config) {
+  if (config.mode != "exact" || config.device == "cpu") return;
+  constexpr int kKeep = 0;  // what is there
+  ::setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", kKeep);
+  ::setenv("NCCL_ALGO", "Ring", kKeep);
+  ::setenv("NCCL_PROTO", "Simple", kKeep);
+}
+
+std::optional<ConfigError> explain_refusal(const std::exception& error) {
+  const std::string text = error.what();
+  const auto end = text.find(" does not have a deterministic implementation");
+  if (end == std::string::npos) return std::nullopt;
+  const auto begin = text.find_last_of(" \n", end - 1);
+  const std::string name = text.substr(begin == std::string::npos ? 0 : begin + 1,
+                                       end - (begin == std::string::npos ? 0 : begin + 1));
+  return ConfigError(
+      fmt::format("train.mode is exact, but {} has no deterministic kernel on this GPU, so the run "
+                  "could not be "
+                  "repeated or resumed bit by bit. Set train.mode to fast, or train.device to cpu.",
+                  name));
+}
+
 Placement set_up_device(const RunConfig& config, int gpu) {
+  pin_libraries(config);
   // First of all: threads that torch starts later inherit the processor's denormal mode.
   at::globalContext().setFlushDenormal(true);
   if (config.threads > 0) at::set_num_threads(config.threads);
   const bool exact = config.mode == "exact";
-  // Warn only: an operator without a deterministic kernel is named instead of ending the run.
-  at::globalContext().setDeterministicAlgorithms(exact, /*warn_only=*/true);
   at::globalContext().setDeterministicFillUninitializedMemory(false);
   at::globalContext().setDeterministicCuDNN(exact);
   at::globalContext().setBenchmarkCuDNN(!exact);
@@ -37,6 +61,13 @@ Placement set_up_device(const RunConfig& config, int gpu) {
     placement.device = at::Device(at::kCUDA, static_cast<at::DeviceIndex>(std::max(0, gpu)));
     c10::impl::VirtualGuardImpl(at::kCUDA).setDevice(placement.device);
   }
+  // What torch has no repeatable kernel for on a GPU, and every network uses, has one of ours. Any
+  // other promise that cannot be kept is refused; CPU kernels keep it.
+  // Static, as what it changes is: torch has one table of kernels per process.
+  static std::optional<kernels::RepeatableBackward> repeatable;
+  repeatable.reset();
+  if (exact && placement.device.is_cuda()) repeatable.emplace(c10::DispatchKey::CUDA);
+  at::globalContext().setDeterministicAlgorithms(exact, /*warn_only=*/placement.device.is_cpu());
   bool last = config.layout == "channels_last";
   if (config.layout == "auto") {
     last = config.precision == "bf16" ||

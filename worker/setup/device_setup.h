@@ -2,9 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <exception>
+#include <optional>
 
 #include <ATen/ATen.h>
 
+#include "base/error.h"
 #include "methods/method.h"
 #include "worker/run/run_config.h"
 
@@ -15,10 +18,19 @@ struct Placement {
   at::MemoryFormat layout = at::MemoryFormat::Contiguous;
 };
 
+// What libraries read from the environment when they start, for train.mode exact: cuBLAS with a
+// workspace that makes its sums repeatable, NCCL with one algorithm and protocol whatever it would
+// choose for the nodes at hand. A variable that the user has set stays. Before MPI, NCCL and CUDA.
+void pin_libraries(const RunConfig& config);
+
 // Sets threads, denormals and the kernel mode of this process, and decides device (`gpu` among CUDA
 // devices) and layout.
-// Throws ConfigError when the device is not there.
+// Throws ConfigError when the device is not there. On a GPU with train.mode exact an operator
+// without a deterministic kernel throws from then on: explain_refusal() says so in a user's words.
 Placement set_up_device(const RunConfig& config, int gpu = 0);
+
+// A ConfigError for what torch throws where there is no deterministic kernel; null: another error.
+std::optional<ConfigError> explain_refusal(const std::exception& error);
 
 // Moves the method's tensors; 5-D ones take the layout.
 void place(methods::Method& method, const Placement& placement);

@@ -46,6 +46,14 @@ Json describe(const data::Cohort& cohort, const RunConfig& config) {
           {"cases", cohort.cases.size()}};
 }
 
+Json describe_start(const RankGroup& ranks, const Placement& placement) {
+  Json start = provenance();
+  start.erase("started");
+  start["ranks"] = ranks.size();
+  start["device"] = placement.device.str();
+  return start;
+}
+
 Json describe_plan(const RunConfig& config, const RunPlan& plan, const RankGroup& ranks,
                    const data::Cohort& cohort, methods::Method& method) {
   Json stages = Json::array();

@@ -14,6 +14,7 @@
 #include "worker/run/run_files.h"
 #include "worker/run/run_plan.h"
 #include "worker/run/training_hooks.h"
+#include "worker/setup/device_setup.h"
 
 namespace lacuna::worker {
 
@@ -29,6 +30,10 @@ std::unique_ptr<methods::Method> make_run_method(const RunConfig& config,
 
 // What checkpoints and run.json say about the data.
 Json describe(const data::Cohort& cohort, const RunConfig& config);
+
+// What computes from here on, for the event of a start: a later one may be another version on
+// another machine.
+Json describe_start(const RankGroup& ranks, const Placement& placement);
 
 // What TrainingHooks::publish tells as "plan": position and speed to expect, and the names of what
 // will be reported.

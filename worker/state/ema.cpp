@@ -18,6 +18,19 @@ void Ema::update() {
   }
 }
 
+std::vector<at::Tensor> Ema::present() const {
+  std::vector<at::Tensor> copies;
+  for (const at::Tensor& each : parameters_) copies.push_back(each.clone());
+  return copies;
+}
+
+void Ema::restart_changed(const std::vector<at::Tensor>& before) {
+  at::NoGradGuard no_grad;
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    if (!at::equal(parameters_[i], before[i])) averages_[i].second.copy_(parameters_[i]);
+  }
+}
+
 void Ema::swap() {
   at::NoGradGuard no_grad;
   for (std::size_t i = 0; i < parameters_.size(); ++i) {

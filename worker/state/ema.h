@@ -19,6 +19,10 @@ class Ema {
   void update();
   // Exchanges parameters and averages in place (evaluate, then swap back).
   void swap();
+  // Parameters that were given new values from outside (a stage hands weights on), not by a step:
+  // their averages start anew from there. `before`: the result of present() before that.
+  std::vector<at::Tensor> present() const;
+  void restart_changed(const std::vector<at::Tensor>& before);
   // (official name, live average): copy into them to restore.
   const std::vector<std::pair<std::string, at::Tensor>>& averages() const { return averages_; }
 

@@ -62,6 +62,12 @@ void TrainingState::enter_stage(const methods::Stage& stage, bool fresh) {
   }
 }
 
+void TrainingState::hand_over(const std::function<void()>& change) {
+  const auto before = ema_ ? ema_->present() : std::vector<at::Tensor>();
+  change();
+  if (ema_) ema_->restart_changed(before);
+}
+
 void TrainingState::enter_phase(const methods::Phase& phase) {
   std::set<std::string> trained;
   for (const auto& each : phase.trains) {

@@ -4,6 +4,7 @@
 // Keeps references to the method. Not thread-safe.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -30,6 +31,9 @@ class TrainingState {
   void clear_gradients();
   // The parameters of the phase's groups, in the order of groups and names.
   NamedTensors trained_by(const methods::Phase& phase) const;
+  // Runs what gives parameters other values than a step would (a stage hands weights on): averages
+  // of those start anew.
+  void hand_over(const std::function<void()>& change);
   Ema* ema() { return ema_ ? &*ema_ : nullptr; }
 
   // Live tensors, for saving and restoring.

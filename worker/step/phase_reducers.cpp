@@ -13,6 +13,7 @@ comm::GradientReducer& PhaseReducers::of(const methods::Phase& phase) {
   for (const auto& trained : phase.trains) groups += trained.group + "\n";
   auto& reducer = reducers_[groups];
   if (!reducer) {
+    const RankGroup::Waiting waiting(ranks_);  // the lists are compared over ranks
     reducer = std::make_unique<comm::GradientReducer>(ranks_.trainer_ranks(),
                                                       state_.trained_by(phase), options_);
   }

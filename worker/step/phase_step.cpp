@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <optional>
 
 #include <ATen/autocast_mode.h>
 #include <torch/types.h>
@@ -85,6 +86,7 @@ void accumulate(methods::Method& method, const methods::Phase& phase, const meth
   for (std::int64_t begin = 0; begin < samples; begin += chunk) {
     const std::int64_t count = std::min(chunk, samples - begin);
     const double share = static_cast<double>(count) / static_cast<double>(whole_batch);
+    if (settings.between) (*settings.between)();
     methods::Loss loss;
     {
       const AutocastGuard autocast(settings.bf16, batch.image.device().type());
@@ -122,7 +124,8 @@ void accumulate_shared(methods::Method& method, const methods::Phase& phase, Tra
                        const PhaseSettings& settings, const SharedPhase& shared,
                        PhaseOutcome& outcome) {
   const std::int64_t samples = batch.image.size(0), chunk = chunk_size(samples, settings);
-  shared.reducer.begin(static_cast<int>(std::max<std::int64_t>(1, (samples + chunk - 1) / chunk)));
+  shared.reducer.begin(static_cast<int>(std::max<std::int64_t>(1, (samples + chunk - 1) / chunk)),
+                       settings.between);
   bool started = false;
   const auto start_sum = [&] {
     shared.agreement.start(outcome);
@@ -130,7 +133,7 @@ void accumulate_shared(methods::Method& method, const methods::Phase& phase, Tra
   };
   accumulate(method, phase, batch, progress, settings, shared.batch, outcome, start_sum);
   if (!started) start_sum();
-  shared.ranks.enter(progress.step, Activity::kReducing);
+  const RankGroup::Waiting waiting(shared.ranks);
   const double waited = shared.reducer.wait_seconds();
   shared.ranks.require(shared.reducer.finish(), "the sum of gradients");
   outcome.reduce_seconds = shared.reducer.wait_seconds() - waited;
@@ -150,6 +153,8 @@ PhaseOutcome run_phase(methods::Method& method, TrainingState& state, const meth
   if (shared) {
     accumulate_shared(method, phase, state, batch, progress, settings, *shared, outcome);
   } else {
+    std::optional<comm::GradientHooks> hooks;
+    if (settings.between) hooks.emplace(state.trained_by(phase), *settings.between);
     accumulate(method, phase, batch, progress, settings, batch.image.size(0), outcome, [] {});
   }
   outcome.forward_backward_seconds = seconds_since(start);

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 
 #include "methods/method.h"
 #include "worker/state/training_state.h"
@@ -22,6 +23,9 @@ namespace lacuna::worker {
 struct PhaseSettings {
   std::int64_t micro_batch = 0;  // 0: the whole batch at once
   bool bf16 = false;
+  // Called before each micro-batch and whenever a gradient is there, on the thread of backward: for
+  // what must move along meanwhile. Null: nothing.
+  const std::function<void()>* between = nullptr;
 };
 
 // What a phase needs whose batch is divided among trainers; this one's part may be empty.

@@ -27,6 +27,8 @@ class StepFigures {
   void end_step(std::int64_t samples, double seconds, double data_wait_seconds);
   // What trainers lose to the dedicated validation rank: handing it jobs, waiting for answers.
   void lost_to_validation_rank(double seconds) const { validation_rank_.observe(seconds); }
+  // Validation cases that were left out; the loader counts those of training.
+  void could_not_read(std::int64_t cases) const { loader_.errors.add(static_cast<double>(cases)); }
   // Asked for and not in effect: validations and phases on the meta set.
   void backlog(std::int64_t jobs) const { backlog_.set(static_cast<double>(jobs)); }
 

@@ -98,7 +98,6 @@ void MetaPhases::compute_here(Pending& pending) {
   }
   if (ranks_.trainers() == 1) return;
   const char* doing = "the result of a meta phase";
-  ranks_.enter(pending.step, Activity::kReducing);
   ranks_.broadcast(ranks_.trainer_ranks(), text, 0, doing, kPatience);
   ranks_.broadcast(ranks_.trainer_ranks(), pending.result.bytes(), 0, doing, kPatience);
   pending.outcome = PhaseOutcome::from_json(read_fixed(text));
@@ -106,7 +105,6 @@ void MetaPhases::compute_here(Pending& pending) {
 
 PhaseOutcome MetaPhases::apply(Pending& pending) {
   if (pending.answer) {
-    ranks_.enter(pending.due, Activity::kMeta);
     pending.outcome = PhaseOutcome::from_json(pending.answer->wait("the result of a meta phase"));
   }
   pending.result.put(state_.changed_by(*pending.phase));

@@ -1,5 +1,7 @@
 #include "worker/validation/meta_worker.h"
 
+#include <functional>
+
 #include "worker/setup/device_batch.h"
 #include "worker/state/tensor_pack.h"
 
@@ -45,7 +47,8 @@ MetaWorker::Feed& MetaWorker::feed_at(const methods::Phase& phase, int stage, st
 PhaseOutcome MetaWorker::run(const methods::Phase& phase, methods::Progress at) {
   Feed& feed = feed_at(phase, at.stage, plan_.meta_batch(at.stage, phase, at.step));
   seed_generators(config_.seed, at.step, 0, plan_.phase_number(at.stage, phase));
-  const PhaseSettings settings{config_.micro_batch, config_.precision == "bf16"};
+  const std::function<void()> alive = [this] { ranks_.beat(); };
+  const PhaseSettings settings{config_.micro_batch, config_.precision == "bf16", &alive};
   // Running statistics follow training cases only.
   const NamedTensors buffers = state_.buffers();
   TensorPack kept(buffers);

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <chrono>
 #include <map>
+#include <utility>
 
+#include "base/error.h"
 #include "evaluation/prediction/subset_evaluation.h"
 
 namespace lacuna::worker {
@@ -47,14 +49,29 @@ Json to_json(const std::vector<evaluation::CaseScore>& scores) {
   return list;
 }
 
+// What one rank has to say: scores, and the cases that it could not read.
+struct Part {
+  Json scores, unread = Json::array();
+};
+
+// Reasons travel in a message of fixed length: many damaged cases must not fill it.
+constexpr std::size_t kReasonLength = 300, kReasons = 40;
+
+// A path in a reason may hold any bytes, and cutting may split a character.
+Json utf8(const std::string& text) {
+  return Json::parse(Json(text).dump(-1, ' ', false, Json::error_handler_t::replace));
+}
+
 // The cases of one rank, with a common decision after each round of cases; nullopt: stopped.
 class Share {
  public:
-  Share(RankGroup* ranks, const std::function<bool()>& go_on) : ranks_(ranks), go_on_(go_on) {}
+  Share(RankGroup& ranks, bool shared, const std::function<bool()>& go_on)
+      : ranks_(ranks), shared_(shared), go_on_(go_on) {}
 
-  std::optional<Json> score(methods::Method& method, const data::Cohort& cohort,
-                            const std::vector<int>& cases, const ValidationOptions& wanted) {
-    const int count = ranks_ ? ranks_->trainers() : 1, mine = ranks_ ? ranks_->rank() : 0;
+  std::optional<Part> score(methods::Method& method, const data::Cohort& cohort,
+                            const std::vector<int>& cases, ValidationCases& files,
+                            const ValidationOptions& wanted) {
+    const int count = shared_ ? ranks_.trainers() : 1, mine = shared_ ? ranks_.rank() : 0;
     const int total = static_cast<int>(cases.size());
     evaluation::EvaluationOptions options;
     for (int p = mine; p < total; p += count) {
@@ -65,22 +82,32 @@ class Share {
     options.hd95 = wanted.hd95;
     options.patch = wanted.patch;
     options.progress = [&](int done, int) { return goes_on(done < rounds); };
-    const auto scores = evaluation::evaluate(method, cohort, options);
+    options.alive = [&] { ranks_.beat(); };
+    options.open = [&](const data::CaseInfo& info) -> const data::CaseFile& {
+      return files.open(info);
+    };
+    Part part;
+    options.unread = [&](const evaluation::UnreadCase& unread) {
+      part.unread.push_back(
+          {{"case", unread.case_id}, {"reason", utf8(unread.reason.substr(0, kReasonLength))}});
+    };
+    part.scores = to_json(evaluation::evaluate(method, cohort, options));
     // A rank with fewer cases takes part in the decision after the last round.
     if (!stopped_ && last < rounds) goes_on(false);
     if (stopped_) return std::nullopt;
-    return to_json(scores);
+    return part;
   }
 
  private:
   bool goes_on(bool more_to_come) {
     const bool stop = !go_on_();
-    const bool any = ranks_ ? ranks_->any(stop, "the validation", kPatience) : stop;
+    const bool any = shared_ ? ranks_.any(stop, "the validation", kPatience) : stop;
     stopped_ = any && more_to_come;
     return !stopped_;
   }
 
-  RankGroup* ranks_;
+  RankGroup& ranks_;
+  const bool shared_;
   const std::function<bool()>& go_on_;
   bool stopped_ = false;
 };
@@ -100,23 +127,44 @@ std::vector<Json> in_case_order(const std::vector<Json>& by_rank, const data::Co
 
 }  // namespace
 
+const data::CaseFile& ValidationCases::open(const data::CaseInfo& info) {
+  Entry& entry = entries_[info.id];
+  if (entry.problem.empty() && !entry.file) {
+    try {
+      auto file = std::make_unique<data::CaseFile>(cohort_, info);
+      file->verify();
+      entry.file = std::move(file);
+    } catch (const DataError& error) {
+      entry.problem = error.what();
+    }
+  }
+  if (!entry.file) throw DataError(entry.problem);
+  return *entry.file;
+}
+
 std::optional<ValidationScore> validate(methods::Method& method, const data::Cohort& cohort,
-                                        const std::vector<int>& cases,
-                                        const ValidationOptions& options, RankGroup* ranks,
-                                        const std::function<bool()>& go_on) {
+                                        const std::vector<int>& cases, ValidationCases& files,
+                                        const ValidationOptions& options, RankGroup& ranks,
+                                        bool shared, const std::function<bool()>& go_on) {
   const auto start = std::chrono::steady_clock::now();
   method.module().eval();
   method.invalidate_evaluation_cache();
-  const auto mine = Share(ranks, go_on).score(method, cohort, cases, options);
+  const auto mine = Share(ranks, shared, go_on).score(method, cohort, cases, files, options);
   method.module().train();
   if (!mine) return std::nullopt;
-  std::vector<Json> by_rank = {*mine};
-  if (ranks && ranks->trainers() > 1) {
+  std::vector<Json> by_rank = {mine->scores};
+  Json unread = mine->unread;
+  if (shared && ranks.trainers() > 1) {
     by_rank.clear();
-    for (const std::string& text : ranks->gather(mine->dump(), "the scores", kPatience)) {
-      by_rank.push_back(Json::parse(text));
+    unread.clear();
+    const std::string text = Json{mine->scores, mine->unread}.dump();
+    for (const std::string& each : ranks.gather(text, "the scores", kPatience)) {
+      const Json part = Json::parse(each);
+      by_rank.push_back(part.at(0));
+      unread.insert(unread.end(), part.at(1).begin(), part.at(1).end());
     }
   }
+  const std::size_t scored = cases.size() - unread.size();
 
   Mean all;
   Means regions, subsets;
@@ -135,9 +183,17 @@ std::optional<ValidationScore> validate(methods::Method& method, const data::Coh
     }
   }
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
-  Json detail = {{"score", all.value()},        {"regions", to_json(regions)},
-                 {"subsets", to_json(subsets)}, {"table", to_json(dice_table)},
-                 {"cases", cases.size()},       {"seconds", took.count()}};
+  Json detail = {{"score", all.value()},
+                 {"regions", to_json(regions)},
+                 {"subsets", to_json(subsets)},
+                 {"table", to_json(dice_table)},
+                 {"cases", scored},
+                 {"seconds", took.count()}};
+  if (!unread.empty()) {
+    detail["skipped_cases"] = unread.size();
+    if (unread.size() > kReasons) unread.erase(unread.begin() + kReasons, unread.end());
+    detail["skipped"] = std::move(unread);
+  }
   if (options.hd95) detail["hd95"] = to_json(hd95_table);
   return ValidationScore{all.value(), std::move(detail)};
 }

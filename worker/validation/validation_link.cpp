@@ -22,8 +22,29 @@ Answer::Answer(RankGroup& ranks, comm::Communicator& channel, TensorPack tensors
   }
 }
 
+void Answer::poll() {
+  // One call moves all that is in flight; those behind it are looked at when it is done.
+  for (auto& each : operations_) {
+    if (!each->poll()) return;
+  }
+}
+
+bool Answer::arrives_within(comm::Seconds moment, const char* doing) {
+  const auto now = std::chrono::steady_clock::now();
+  if (!waited_since_) waited_since_ = now;
+  const auto until = now + std::chrono::duration_cast<std::chrono::nanoseconds>(moment);
+  for (auto& each : operations_) {
+    const comm::Seconds left =
+        std::max(comm::Seconds{0}, comm::Seconds{until - std::chrono::steady_clock::now()});
+    if (!ranks_.wait_briefly(*each, left, *waited_since_, doing, ranks_.validation_rank())) {
+      return false;
+    }
+  }
+  return true;
+}
+
 Json Answer::wait(const char* doing) {
-  for (auto& each : operations_) ranks_.wait(*each, doing, kPatience);
+  for (auto& each : operations_) ranks_.wait(*each, doing, kPatience, ranks_.validation_rank());
   operations_.clear();
   return read_fixed(text_);
 }
@@ -37,13 +58,19 @@ ValidationLink::ValidationLink(RankGroup& ranks) : ranks_(ranks) {
 std::shared_ptr<Answer> ValidationLink::submit_meta(const Json& header, const TensorPack& weights,
                                                     TensorPack results) {
   send(header, weights);
-  return std::make_shared<Answer>(ranks_, ranks_.all(), std::move(results));
+  return expect(ranks_.all(), std::move(results));
 }
 
 std::shared_ptr<Answer> ValidationLink::submit_validation(const Json& header,
                                                           const TensorPack& weights) {
   send(header, weights);
-  return std::make_shared<Answer>(ranks_, ranks_.scores(), TensorPack());
+  return expect(ranks_.scores(), TensorPack());
+}
+
+std::shared_ptr<Answer> ValidationLink::expect(comm::Communicator& channel, TensorPack tensors) {
+  auto answer = std::make_shared<Answer>(ranks_, channel, std::move(tensors));
+  expected_.push_back(answer);
+  return answer;
 }
 
 void ValidationLink::cancel_validation() { send({{"kind", "cancel"}}, {}); }
@@ -62,6 +89,10 @@ void ValidationLink::send(const Json& header, const TensorPack& tensors) {
 }
 
 void ValidationLink::poll() {
+  std::erase_if(expected_, [](const auto& each) { return each.expired(); });
+  for (const auto& each : expected_) {
+    if (const auto answer = each.lock()) answer->poll();
+  }
   if (!ranks_.writes()) return;
   if (std::chrono::steady_clock::now() - last_sent_ > kIdleInterval) send({{"kind", "idle"}}, {});
   while (!sending_.empty()) {
@@ -81,11 +112,11 @@ void ValidationLink::end(ExitCode code, std::int64_t step, double score) {
   if (!ranks_.writes()) return;
   for (Message& message : sending_) {
     for (auto& each : message.operations) {
-      ranks_.wait(*each, "the word to the validation rank", kPatience);
+      ranks_.wait(*each, "the word to the validation rank", kPatience, ranks_.validation_rank());
     }
   }
   sending_.clear();
-  ranks_.wait(*alarm_, "the end of the validation rank", kPatience);
+  ranks_.wait(*alarm_, "the end of the validation rank", kPatience, ranks_.validation_rank());
 }
 
 }  // namespace lacuna::worker

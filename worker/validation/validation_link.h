@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "worker/run/rank_group.h"
@@ -31,6 +32,10 @@ class Answer {
   // Starts to receive over `channel`; `tensors`: the pack whose memory the tensors go to.
   Answer(RankGroup& ranks, comm::Communicator& channel, TensorPack tensors);
 
+  // Moves it along without waiting.
+  void poll();
+  // Waits for a moment; whether it is there. doing: "the score of a validation". Throws PeerLost.
+  bool arrives_within(comm::Seconds moment, const char* doing);
   Json wait(const char* doing);  // throws PeerLost
   const TensorPack& tensors() const { return tensors_; }
 
@@ -39,6 +44,7 @@ class Answer {
   std::vector<std::byte> text_;
   TensorPack tensors_;
   std::vector<std::unique_ptr<comm::Operation>> operations_;
+  std::optional<std::chrono::steady_clock::time_point> waited_since_;
 };
 
 class ValidationLink {
@@ -51,7 +57,8 @@ class ValidationLink {
                                       TensorPack results);
   std::shared_ptr<Answer> submit_validation(const Json& header, const TensorPack& weights);
   void cancel_validation();
-  // Moves data along and tells the validation rank that the trainers live; once per step or more.
+  // Moves data along, both ways, and tells the validation rank that the trainers live. MPI moves
+  // data inside its calls only, so this is called many times per step.
   void poll();
   // Whether the validation rank was asked to stop (known on rank 0).
   bool alarmed();
@@ -66,8 +73,10 @@ class ValidationLink {
     std::vector<std::unique_ptr<comm::Operation>> operations;
   };
   void send(const Json& header, const TensorPack& tensors);
+  std::shared_ptr<Answer> expect(comm::Communicator& channel, TensorPack tensors);
 
   RankGroup& ranks_;
+  std::vector<std::weak_ptr<Answer>> expected_;
   std::deque<Message> sending_;
   std::byte alarm_byte_{};
   std::unique_ptr<comm::Operation> alarm_;

@@ -26,6 +26,7 @@ ValidationRank::ValidationRank(const RunConfig& config, const data::Cohort& coho
       cohort_(cohort),
       plan_(plan),
       cases_(validation_cases),
+      files_(cohort),
       method_(method),
       state_(state),
       worker_(worker),
@@ -41,7 +42,7 @@ TrainingResult ValidationRank::run() {
     const std::string kind = job.at("kind");
     if (kind == "end") {
       raise_alarm(false);
-      ranks_.wait(*alarm_, "the farewell to rank 0");
+      ranks_.wait(*alarm_, "the farewell to rank 0", 1, 0);
       ranks_.enter(job.at("step"), Activity::kFinished);
       return {static_cast<ExitCode>(job.at("code").get<int>()), job.at("step"),
               job.at("score").get<double>(),
@@ -71,10 +72,10 @@ Json ValidationRank::next_header() {
   ranks_.enter(step_, Activity::kIdle);
   const auto start = std::chrono::steady_clock::now();
   while (!header_is_there() &&
-         std::chrono::steady_clock::now() - start < ranks_.deadline() * kPatience) {
+         std::chrono::steady_clock::now() - start < ranks_.limit_of(kPatience)) {
     std::this_thread::sleep_for(kNap);
   }
-  for (auto& each : awaited_) ranks_.wait(*each, "the next job from rank 0");
+  for (auto& each : awaited_) ranks_.wait(*each, "the next job from rank 0", 1, 0);
   awaited_.clear();
   Json job = read_fixed(header_);
   step_ = job.value("step", step_);
@@ -122,8 +123,8 @@ void ValidationRank::run_meta_phase(const Json& job) {
 
 void ValidationRank::run_validation() {
   const TensorPack weights = receive(state_.model());
-  const auto score = validate(method_, cohort_, cases_, validation_options(config_),
-                              /*ranks=*/nullptr, [&] { return validation_goes_on(weights); });
+  const auto score = validate(method_, cohort_, cases_, files_, validation_options(config_), ranks_,
+                              /*shared=*/false, [&] { return validation_goes_on(weights); });
   send(ranks_.scores(),
        score ? Json{{"score", score->score}, {"detail", score->detail}} : Json{{"cancelled", true}},
        {});

@@ -14,6 +14,7 @@
 #include "worker/run/training_hooks.h"
 #include "worker/state/tensor_pack.h"
 #include "worker/validation/meta_worker.h"
+#include "worker/validation/validation.h"
 
 namespace lacuna::worker {
 
@@ -44,6 +45,7 @@ class ValidationRank {
   const data::Cohort& cohort_;
   const RunPlan& plan_;
   const std::vector<int>& cases_;
+  ValidationCases files_;
   methods::Method& method_;
   TrainingState& state_;
   MetaWorker& worker_;

@@ -5,7 +5,7 @@ ACTIVITIES = [
     "starting",
     "waiting for data",
     "computing",
-    "reducing",
+    "waiting for rank",
     "updating",
     "meta step",
     "validating",

@@ -52,7 +52,7 @@ def make():
     )
     board.activity(
         "What the ranks do",
-        "reducing is waiting for other ranks: the one that does something else holds them up.",
+        "waiting for rank is waiting for another rank: the one that does something else holds them up.",
         f"max by (rank) (lacuna_rank_activity{here})",
         "rank {{rank}}",
     )

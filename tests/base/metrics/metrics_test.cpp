@@ -171,5 +171,16 @@ TEST(ProcessFigures, TellsMemoryProcessorTimeAndThreads) {
   EXPECT_NEAR(find(samples, metric::kStarted)->value, steady_clock().unix_seconds(), 60);
 }
 
+// What one process tells for the whole run must not be told by a rank in its name.
+TEST(MetricsJson, WhatIsNotOfARankIsPassedOver) {
+  const Json told = {{std::string(metric::kRunStep.name), {{5.0}}},
+                     {std::string(metric::kTrainSteps.name), {{7.0}}},
+                     {"lacuna_no_such_metric", {{1.0}}}};
+  const MetricSamples samples = metric_samples_from_json(told);
+  ASSERT_EQ(samples.size(), 1u);
+  EXPECT_EQ(samples[0].metric, &metric::kTrainSteps);
+  EXPECT_EQ(samples[0].value, 7);
+}
+
 }  // namespace
 }  // namespace lacuna

@@ -41,6 +41,30 @@ TEST(Progress, RedrawsOneLineOnATerminal) {
             "\rtrain  [########################] 4/4 steps  1 steps/s, took 2.0 s\n");
 }
 
+// "26.9 s each, 4 h left" for a run of minutes: the first step pays for start-up.
+TEST(Progress, TheFirstStepSaysNothingAboutTheRest) {
+  FakeClock clock;
+  std::ostringstream out;
+  Progress progress("train", "steps", 500, ProgressStyle::kLines, clock, out);
+  clock.advance(30);
+  progress.update(0);
+  const auto step = [&](int done, double seconds) {
+    clock.advance(seconds);
+    out.str("");
+    progress.update(done);
+    return out.str();
+  };
+  EXPECT_EQ(step(1, 27), "train  1/500 steps\n");
+  EXPECT_EQ(step(2, 10), "train  2/500 steps\n");
+  EXPECT_EQ(step(3, 10), "train  3/500 steps  10 s each, 1 h 22 min left\n");
+  // One slow step among few changes nothing.
+  EXPECT_EQ(step(4, 500), "train  4/500 steps  10 s each, 1 h 22 min left\n");
+  EXPECT_EQ(step(5, 10), "train  5/500 steps  10 s each, 1 h 22 min left\n");
+  for (int done = 6; done < 120; ++done) step(done, 10);
+  // Among many it counts as much as it took.
+  EXPECT_EQ(step(120, 1010), "train  120/500 steps  20 s each, 2 h 06 min left\n");
+}
+
 TEST(Progress, IsQuietWhenAsked) {
   FakeClock clock;
   std::ostringstream out;

@@ -26,6 +26,13 @@ TEST(BindAddress, AContainerBridgeIsNoCommonNetwork) {
   EXPECT_EQ(choose_bind_address({first, second}), "10.1.0.1");
 }
 
+// 127.0.0.1 of this host is another machine's own on every other one.
+TEST(BindAddress, LoopbackIsNotOfferedToOtherHosts) {
+  for (const auto& each : own_addresses().addresses) {
+    EXPECT_NE(each.address >> 24, 127u);
+  }
+}
+
 TEST(BindAddress, SurvivesTheWayToTheOtherRanks) {
   const HostAddresses sent{"a", {{ip(10, 1, 0, 1), 16}}};
   const HostAddresses got = addresses_from_json(to_json(sent));

@@ -85,7 +85,7 @@ TEST(StatusPage, ShowsTheRunLoadsNothingFromElsewhereAndSaysWhenNobodyAnswers) {
                                                    nullptr, [](const std::string&) {});
   publish_training(*coordinator);
   Heartbeat other = own_heartbeat(1);
-  other.pulse = {1000, Activity::kReducing, 0.1, 5};
+  other.pulse = {1000, Activity::kWaiting, 0.1, 5};
   coordinator->heartbeat(to_json(other));
 
   const char* python = std::getenv("LACUNA_PYTHON");

@@ -110,6 +110,20 @@ TEST(RunStatusTest, RemainingTimeComesFromTheSpeedOfThisProcess) {
   EXPECT_DOUBLE_EQ(now.at("eta_seconds").get<double>(), 180);
 }
 
+// One slow step among few (memory is claimed, a first validation) does not decide the time left.
+TEST(RunStatusTest, AmongFewStepsOneSlowOneDoesNotDecideTheRemainingTime) {
+  const TemporaryDirectory directory;
+  FakeClock clock;
+  RunStatus status(directory.path(), clock);
+  status.publish("plan", {{"steps", 100}});
+  status.publish("event", {{"event", "start"}, {"step", 0}});
+  for (std::int64_t step = 0; step <= 6; ++step) {
+    status.position(step);
+    clock.advance(step == 0 ? 30 : step == 3 ? 200 : 2);
+  }
+  EXPECT_DOUBLE_EQ(status.status().at("seconds_per_step").get<double>(), 2);
+}
+
 // A run that saves often must not lose sight of its restarts.
 TEST(RunStatusTest, CheckpointsDoNotPushOutOtherEvents) {
   const TemporaryDirectory directory;

@@ -79,6 +79,22 @@ TEST_F(RunFilesTest, WithoutAServerTheFilesSpeakAndTornLinesDoNotMatter) {
   EXPECT_EQ(sight.status.at("restarts"), 1);
 }
 
+// Its token must not go to whoever listens on the same port of this host.
+TEST_F(RunFilesTest, AServerOnAnotherHostsLoopbackIsNotAskedHere) {
+  write_run();
+  write_lease("another-host", 1, 1);
+  Endpoint elsewhere;
+  elsewhere.address = "127.0.0.1";
+  elsewhere.port = 1;
+  elsewhere.host = "another-host";
+  elsewhere.pid = ::getpid();
+  elsewhere.token = std::string(64, 'a');
+  write_endpoint(directory_.path(), elsewhere);
+  const Sight sight = look();
+  EXPECT_EQ(sight.status.at("source"), "files");
+  EXPECT_THAT(sight.note, HasSubstr("answers on another-host only"));
+}
+
 TEST_F(RunFilesTest, ARunWhoseProcessIsGoneIsDeadAndANoteSaysHowOneKnows) {
   write_run();
   const auto state = [&] { return look().status.at("state").get<std::string>(); };
@@ -194,8 +210,8 @@ TEST(StatusWarnings, SayWhatNeedsSomebody) {
                                             {"heard", true},
                                             {"heartbeat_age", 12.0},
                                             {"step", 7},
-                                            {"activity", "reducing"}}}}});
-  EXPECT_THAT(warnings, ElementsAre("Rank 1 on n2 is silent 12 s (step 7, reducing).",
+                                            {"activity", "waiting for rank"}}}}});
+  EXPECT_THAT(warnings, ElementsAre("Rank 1 on n2 is silent 12 s (step 7, waiting for rank).",
                                     "The last loss is not finite.",
                                     HasSubstr("1 step had gradients that are not finite"),
                                     HasSubstr("2 cases could not be read and were skipped"),

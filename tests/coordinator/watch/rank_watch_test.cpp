@@ -13,6 +13,7 @@ namespace lacuna::coordinator {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 // Ranks 0 and 1 on host a, rank 2 on host b, whose trainers beat unless a test stops them.
 class RankWatchTest : public ::testing::Test {
@@ -23,6 +24,7 @@ class RankWatchTest : public ::testing::Test {
     Activity activity = Activity::kComputing;
     RankEnd end = RankEnd::kRunning;
     bool silent = false, stuck = false;
+    int waits_for = -1;
   };
 
   RankWatchTest() {
@@ -36,7 +38,11 @@ class RankWatchTest : public ::testing::Test {
       Rank& rank = ranks_[static_cast<std::size_t>(i)];
       if (rank.silent) continue;
       if (!rank.stuck) ++rank.beats;
-      watch_.hear({i, rank.host, 100 + i, {rank.step, rank.activity, 0, rank.beats}, rank.end});
+      watch_.hear({i,
+                   rank.host,
+                   100 + i,
+                   {rank.step, rank.activity, 0, rank.beats, rank.waits_for},
+                   rank.end});
     }
     return watch_.check();
   }
@@ -57,7 +63,7 @@ class RankWatchTest : public ::testing::Test {
   }
 
   void wait_for_others(int rank) {
-    ranks_[static_cast<std::size_t>(rank)].activity = Activity::kReducing;
+    ranks_[static_cast<std::size_t>(rank)].activity = Activity::kWaiting;
     ranks_[static_cast<std::size_t>(rank)].stuck = true;
   }
   void hang(int rank, Activity activity) {
@@ -101,10 +107,41 @@ TEST_F(RankWatchTest, AKilledRankOfThisHostIsNamedWithinAFewIntervals) {
   warm_up();
   ranks_[1].silent = true;
   states_.erase(101);
-  const auto verdict = ticks(5);
+  ASSERT_FALSE(ticks(3));  // its last words may be on the way
+  const auto verdict = ticks(2);
   ASSERT_TRUE(verdict);
   EXPECT_EQ(verdict->rank, 1);
   EXPECT_EQ(verdict->cause, "killed");
+}
+
+// In a container its process is not to be seen: that it is not there says nothing.
+TEST_F(RankWatchTest, AProcessThatWasNeverSeenDoesNotCountAsKilled) {
+  states_.erase(101);
+  warm_up();
+  ranks_[1].silent = true;
+  ASSERT_FALSE(ticks(30));
+  const auto verdict = tick();
+  ASSERT_TRUE(verdict);
+  EXPECT_EQ(verdict->rank, 1);
+  EXPECT_EQ(verdict->cause, "silent");
+}
+
+TEST_F(RankWatchTest, OfSeveralSilentRanksTheFirstIsNamedAndTheOthersAreCounted) {
+  warm_up();
+  ranks_[2].silent = true;
+  ASSERT_FALSE(ticks(5));
+  ranks_[1].silent = true;
+  states_[101] = 'T';
+  ASSERT_FALSE(ticks(25));
+  const auto first = tick();
+  ASSERT_TRUE(first);
+  EXPECT_EQ(first->rank, 2);
+  EXPECT_THAT(first->text, Not(HasSubstr("more are silent")));
+  std::optional<Verdict> later;
+  for (int i = 0; i < 6; ++i) later = tick();
+  ASSERT_TRUE(later);
+  EXPECT_EQ(later->rank, 2);
+  EXPECT_THAT(later->text, HasSubstr("(1 more are silent as well)"));
 }
 
 TEST_F(RankWatchTest, OfARankElsewhereOnlyTheSilenceIsKnown) {
@@ -119,12 +156,31 @@ TEST_F(RankWatchTest, OfARankElsewhereOnlyTheSilenceIsKnown) {
   EXPECT_THAT(verdict->text, HasSubstr("host b"));
 }
 
-TEST_F(RankWatchTest, ARankThatNeverSpeaksIsNamed) {
+TEST_F(RankWatchTest, ARankThatNeverSpeaksIsNamedOnceTheOthersWaitForTooLong) {
   ranks_[2].silent = true;
-  const auto verdict = ticks(32);
+  wait_for_others(0);
+  ASSERT_FALSE(ticks(59));
+  const auto verdict = ticks(4);
   ASSERT_TRUE(verdict);
   EXPECT_EQ(verdict->rank, 2);
+  EXPECT_EQ(verdict->cause, "silent");
   EXPECT_THAT(verdict->text, HasSubstr("no heartbeat since the start"));
+}
+
+// A firewall keeps its heartbeats away, and it trains with the others all the same.
+TEST_F(RankWatchTest, ARankThatIsNeverHeardIsToldOfWhileTheOthersGetOn) {
+  ranks_[2].silent = true;
+  ASSERT_FALSE(ticks(30));
+  EXPECT_THAT(watch_.unheard(), ::testing::IsEmpty());
+  for (int step = 1; step <= 500; ++step) {
+    ranks_[0].step = ranks_[1].step = step;
+    ranks_[0].activity = step % 2 ? Activity::kWaiting : Activity::kComputing;
+    ASSERT_FALSE(ticks(2));
+  }
+  EXPECT_THAT(watch_.unheard(), ::testing::ElementsAre(2));
+  ranks_[0].end = ranks_[1].end = RankEnd::kDone;
+  ASSERT_FALSE(tick());
+  EXPECT_TRUE(watch_.all_ended(0));  // rank 2's last words will not come
 }
 
 TEST_F(RankWatchTest, AHungReadIsNamedAndNotTheRanksThatWaitForIt) {
@@ -185,6 +241,54 @@ TEST_F(RankWatchTest, TheFirstStepsHaveThreeTimesTheTime) {
   EXPECT_THAT(verdict->text, HasSubstr("has not begun its first step"));
 }
 
+// Its first two steps count as the start, whatever it does then: memory is claimed, kernels chosen.
+TEST_F(RankWatchTest, SoDoesTheFirstStepItself) {
+  hang(1, Activity::kComputing);
+  ASSERT_FALSE(ticks(175));
+  const auto verdict = ticks(10);
+  ASSERT_TRUE(verdict);
+  EXPECT_EQ(verdict->rank, 1);
+}
+
+// The step of a checkpoint is reached in no time: that is no speed.
+TEST_F(RankWatchTest, TheJumpToACheckpointsStepIsNoStepTime) {
+  ASSERT_FALSE(ticks(20));
+  for (Rank& rank : ranks_) rank.step = 5000;
+  ASSERT_FALSE(ticks(40));
+  EXPECT_EQ(watch_.median_step_seconds(), 0);
+  for (Rank& rank : ranks_) rank.step = 5001;
+  ASSERT_FALSE(tick());
+  EXPECT_DOUBLE_EQ(watch_.median_step_seconds(), 40);
+}
+
+TEST_F(RankWatchTest, SeveralStepsBetweenHeartbeatsShareTheTime) {
+  for (int beat = 1; beat <= 5; ++beat) {
+    for (Rank& rank : ranks_) rank.step = 10 * beat;
+    ASSERT_FALSE(tick());
+  }
+  EXPECT_DOUBLE_EQ(watch_.median_step_seconds(), 0.1);
+}
+
+TEST_F(RankWatchTest, ARankThatHasFinishedIsNotStuck) {
+  warm_up();
+  hang(1, Activity::kFinished);
+  EXPECT_FALSE(ticks(1000));
+}
+
+TEST_F(RankWatchTest, FurthestBehindIsOneThatStillRuns) {
+  warm_up();
+  ranks_[1].step = 4;
+  ASSERT_FALSE(tick());
+  ranks_[1].end = RankEnd::kDone;
+  for (int i : {0, 2}) wait_for_others(i);
+  ranks_[0].step = 7;
+  ranks_[2].step = 6;
+  const auto verdict = ticks(70);
+  ASSERT_TRUE(verdict);
+  EXPECT_EQ(verdict->cause, "deadlock");
+  EXPECT_THAT(verdict->text, HasSubstr("furthest behind: rank 2"));
+}
+
 TEST_F(RankWatchTest, SlowStepsRaiseTheLimit) {
   for (int step = 1; step <= 5; ++step) {  // 10 s each: the limit is 200 s
     for (Rank& rank : ranks_) rank.step = step;
@@ -204,6 +308,37 @@ TEST_F(RankWatchTest, WhenAllWaitForOneAnotherNobodyIsBlamed) {
   ASSERT_TRUE(verdict);
   EXPECT_EQ(verdict->rank, -1);
   EXPECT_EQ(verdict->cause, "deadlock");
+}
+
+// Whatever they wait for, and for however long: the sum of gradients, a score, a meta phase.
+TEST_F(RankWatchTest, RanksThatWaitForOneThatWorksAreNeverBlamed) {
+  warm_up();
+  wait_for_others(0);
+  wait_for_others(1);
+  ranks_[2].activity = Activity::kValidating;  // beats at every case
+  EXPECT_FALSE(ticks(10'000));
+  EXPECT_EQ(watch_.report().at(1).at("waits_for"), Json());
+  ranks_[0].waits_for = 2;
+  ASSERT_FALSE(tick());
+  EXPECT_EQ(watch_.report().at(0).at("waits_for"), 2);
+  ranks_[2].stuck = true;
+  const auto verdict = ticks(200);
+  ASSERT_TRUE(verdict);
+  EXPECT_EQ(verdict->rank, 2);
+}
+
+// A trainer waits for the validation rank, which waits for a job: the job is lost.
+TEST_F(RankWatchTest, WaitingForARankWithoutWorkIsADeadlockThatNamesBoth) {
+  warm_up();
+  wait_for_others(0);
+  wait_for_others(1);
+  ranks_[0].waits_for = ranks_[1].waits_for = 2;
+  hang(2, Activity::kIdle);
+  ASSERT_FALSE(ticks(58));
+  const auto verdict = ticks(4);
+  ASSERT_TRUE(verdict);
+  EXPECT_EQ(verdict->cause, "deadlock");
+  EXPECT_THAT(verdict->text, HasSubstr("rank 0 (host a, pid 100), step 5, waiting for rank 2"));
 }
 
 TEST_F(RankWatchTest, ARankWithoutWorkIsNeverStuck) {

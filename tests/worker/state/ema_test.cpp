@@ -18,6 +18,18 @@ TEST(Ema, FollowsTheParametersWithItsDecay) {
   EXPECT_DOUBLE_EQ(average.averages()[0].second.item<double>(), 4);
 }
 
+TEST(Ema, StartsAnewWhereWeightsWereHandedOver) {
+  at::Tensor teacher = torch::full({1}, 4.0), student = torch::full({1}, 1.0);
+  Ema average(0.75, {{"teacher", teacher}, {"student", student}});
+  teacher.fill_(8);
+  average.update();
+  const auto before = average.present();
+  student.copy_(teacher);
+  average.restart_changed(before);
+  EXPECT_EQ(average.averages()[0].second.item<double>(), 5);  // the teacher's goes on
+  EXPECT_EQ(average.averages()[1].second.item<double>(), 8);
+}
+
 TEST(Ema, SwapExchangesAndSwapsBack) {
   at::Tensor weight = torch::full({1}, 4.0);
   Ema average(0.75, {{"weight", weight}});

@@ -66,6 +66,14 @@ TEST_F(MetaPhasesTest, AValidationRankChangesNothing) {
                bytes_of(last("async", "model.safetensors")));
 }
 
+// What is drawn after a phase on the meta set must not depend on whether this rank ran it.
+TEST_F(MetaPhasesTest, NorDoesItForThePhasesThatFollow) {
+  const Json first = {{"meta_first", true}, {"dropout", 0.1}};
+  ASSERT_EQ(train_on(1, spec("one", first)), 0);
+  ASSERT_EQ(train_on(2, spec("rank", with(first, "dedicated", true))), 0);
+  expect_same_weights("one", "rank");
+}
+
 TEST_F(MetaPhasesTest, NorDoesItBesideSeveralTrainers) {
   for (const bool async : {false, true}) {
     const std::string kind = async ? "async" : "sync";
@@ -77,7 +85,7 @@ TEST_F(MetaPhasesTest, NorDoesItBesideSeveralTrainers) {
 }
 
 TEST_F(MetaPhasesTest, AValidationRankFindsTheSameBestStep) {
-  const Json often = {{"validate_every", 2}, {"validate_cases", 2}, {"lag", 1}};
+  const Json often = {{"validate_every", 2}, {"validate_cases", 2}, {"validate_lag", 1}};
   ASSERT_EQ(train_on(1, spec("alone", often)), 0);
   ASSERT_EQ(train_on(2, spec("rank", with(often, "dedicated", true))), 0);
   const Json alone = read_json(last("alone", "state.json"));
