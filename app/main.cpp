@@ -1,12 +1,14 @@
 // The program: parses the command line, runs one command, and turns errors into exit codes.
 #include <cstdlib>
-#include <exception>
-#include <new>
 #include <string>
 #include <vector>
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include "app/shared/command.h"
 #include "app/shared/program.h"
+#include "app/shared/tell_exception.h"
 #include "app/sweep/sweep.h"
 #include "base/text/log.h"
 #include "base/text/options.h"
@@ -35,6 +37,27 @@ constexpr lacuna::app::AddCommand kCommands[] = {
     lacuna::app::add_demo,
     // clang-format on
 };
+
+// Libraries load others while they are initialised, and one of NVIDIA's looks for the driver in the
+// working directory (an empty entry of its RUNPATH): whoever may write there would choose what we
+// run. That happens after the first and before the second of these two functions, in /.
+int working_directory = -1;
+
+void leave_working_directory(int, char**, char**) {
+  working_directory = ::open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (working_directory >= 0 && ::chdir("/") != 0) {
+    ::close(working_directory);
+    working_directory = -1;
+  }
+}
+[[gnu::section(".preinit_array"),
+  gnu::used]] void (*const before_libraries)(int, char**, char**) = leave_working_directory;
+
+[[gnu::constructor(101)]] void enter_working_directory() {
+  if (working_directory < 0) return;
+  if (::fchdir(working_directory) != 0) ::_exit(static_cast<int>(lacuna::ExitCode::kError));
+  ::close(working_directory);
+}
 
 // CLI11 reports a misspelt command as a missing one.
 void check_command_name(const CLI::App& program, const std::vector<std::string>& arguments) {
@@ -65,15 +88,8 @@ int lacuna::app::run_program(const std::vector<std::string>& arguments) {
   } catch (const CLI::ParseError& error) {
     const int parsed = program.exit(error);
     return parsed == 0 ? 0 : static_cast<int>(ExitCode::kBadUsage);
-  } catch (const Error& error) {
-    log::error("{}", error.what());
-    return static_cast<int>(error.code());
-  } catch (const std::bad_alloc&) {
-    log::error("out of memory. Use a smaller patch, batch or fewer loader threads.");
-    return static_cast<int>(ExitCode::kError);
-  } catch (const std::exception& error) {
-    log::error("unexpected: {}", error.what());
-    return static_cast<int>(ExitCode::kError);
+  } catch (...) {
+    return static_cast<int>(tell_exception().code);
   }
   return static_cast<int>(code);
 }

@@ -22,6 +22,13 @@ if(mold)
 endif()
 
 
+# What is on LD_LIBRARY_PATH, often the libraries of another environment, must not take the place of
+# those that the program was built with: of an object's two lists of directories only the older one,
+# DT_RPATH, comes before it. First in it is a directory with links to the libraries of the system
+# that we use. Not the system's directory itself: a GPU driver is chosen through LD_LIBRARY_PATH.
+add_link_options(LINKER:--disable-new-dtags)
+set(CMAKE_BUILD_RPATH ${CMAKE_BINARY_DIR}/lib)
+
 # libtorch.so exports its own copy of std::filesystem, in which remove_all() crashes. The first
 # library that a program names wins, so that must be the C++ library.
 add_link_options("SHELL:-Wl,--push-state,--no-as-needed -lstdc++ -Wl,--pop-state")

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/files/held_error.h"
 #include "base/process/host.h"
 #include "base/process/thread_name.h"
 #include "base/text/json.h"
@@ -68,7 +69,7 @@ int open_and_lock(const Path& path, const Clock& clock) {
         throw_error<DataError>("{}: cannot be locked: {}. Use a file system with locks (flock).",
                                path.string(), std::strerror(code));
       }
-      throw_error<DataError>(
+      throw_error<HeldError>(
           "{}: another process writes to this directory: {}. Wait for it, stop it, or choose "
           "another directory.",
           path.parent_path().string(),
@@ -89,7 +90,7 @@ Lease::Lease(const Path& directory, double stale_seconds, const Clock& clock)
   const auto former = read_owner(descriptor_);
   if (former && former->host != self_.host && now - former->heartbeat < former->stale_seconds) {
     ::close(descriptor_);
-    throw_error<DataError>(
+    throw_error<HeldError>(
         "{}: held by {}. If that process is dead, the directory is free {:.0f} s after its last "
         "sign of life; or remove {}.",
         directory.string(), describe(*former, now), former->stale_seconds, path_.string());

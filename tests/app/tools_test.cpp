@@ -61,5 +61,38 @@ TEST(CheckMethodNames, FindsCodeThatKnowsAMethodAndLeavesComments) {
             "worker/trainer.cpp:3 names ToyNet: ToyNetMethod* method;\n");
 }
 
+// The loader of libraries: nothing comes from the working directory, and what another environment
+// has on LD_LIBRARY_PATH takes nobody's place, whichever of the program's libraries it is.
+TEST(Libraries, NoneComesFromTheWorkingDirectoryOrFromAnotherEnvironment) {
+  if (std::getenv("LACUNA_TORCH") != nullptr) GTEST_SKIP() << "the bundle chooses by variables";
+  const TemporaryDirectory directory;
+  const std::string script = R"(
+set -eu
+cd "$1"
+unset LD_LIBRARY_PATH
+LD_DEBUG=libs "$LACUNA_PROGRAM" --version 2>&1 | grep -E 'trying file=[^/]' >tried || true
+[ ! -s tried ] || { echo 'looked for in the working directory:'; head -n 3 tried; exit 1; }
+: >seen
+ldd "$LACUNA_PROGRAM" | awk '$2 == "=>" {print $1}' | while read -r name; do
+  case $name in libc.so* | libm.so* | libdl.so* | librt.so* | libpthread.so* | libutil.so* | libresolv.so* | linux-vdso*) continue ;; esac
+  mkdir "$name.d"
+  echo 'not a library' >"$name.d/$name"
+  code=0
+  LD_LIBRARY_PATH=$PWD/$name.d "$LACUNA_PROGRAM" --version >out 2>&1 || code=$?
+  echo "$name" >>seen
+  [ "$code" = 0 ] || { echo "$name: code $code"; cat out; }
+done
+[ "$(wc -l <seen)" -gt 20 ] || {
+    echo 'hardly any library was tried';
+    cat seen;
+  }
+)";
+  std::ofstream(directory / "try.sh") << script;
+const std::string command =
+    fmt::format("bash '{0}/try.sh' '{0}' >'{0}/result' 2>&1", directory.path().string());
+EXPECT_EQ(std::system(command.c_str()), 0);
+EXPECT_EQ(read_text(directory / "result"), "");
+}
+
 }  // namespace
 }  // namespace lacuna
