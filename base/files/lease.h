@@ -29,7 +29,7 @@ struct LeaseOwner {
 
 class Lease {
  public:
-  // Throws HeldError naming the owner when another process holds the directory, which must exist.
+  // Throws DataError naming the owner when another process holds the directory, which must exist.
   explicit Lease(const Path& directory, double stale_seconds = 60,
                  const Clock& clock = steady_clock());
   ~Lease();

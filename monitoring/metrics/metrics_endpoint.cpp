@@ -67,10 +67,9 @@ void MetricsEndpoint::listen(const MetricsOptions& options, const std::string& a
   std::string problem;
   for (const auto& [where, port] : choices) {
     try {
-      server_ = std::make_unique<TextServer>(where, port, "/metrics",
-                                             "text/plain; version=0.0.4; charset=utf-8",
-                                             [this] { return text(); },
-                                             tokens_for(options, where, run_token));
+      server_ = std::make_unique<TextServer>(
+          where, port, "/metrics", "text/plain; version=0.0.4; charset=utf-8",
+          [this] { return text(); }, tokens_for(options, where, run_token));
       address_ = where;
       port_ = server_->port();
       if (!problem.empty()) {

@@ -4,9 +4,9 @@
 // Threads of its own, at the lowest priority: scrapes take only processor time that training leaves
 // over, and a scraper that is slow, stuck or mad keeps nobody but itself waiting.
 //
-// Beyond loopback a token is asked for, unless the address was given by name (monitor.metrics_bind):
-// the run's own, or that of the directory of target files (scrape_token.h), which Prometheus can
-// have for all runs.
+// Beyond loopback a token is asked for, unless the address was given by name
+// (monitor.metrics_bind): the run's own, or that of the directory of target files (scrape_token.h),
+// which Prometheus can have for all runs.
 #pragma once
 
 #include <chrono>

@@ -165,8 +165,8 @@ TextServer::TextServer(const std::string& address, int port, std::string path,
                        const TextServerLimits& limits)
     : listener_(std::make_unique<Listener>(
           address, port,
-          Shared{std::move(path), std::move(content_type), std::move(text), std::move(tokens), limits,
-                 pace_of(limits)})) {}
+          Shared{std::move(path), std::move(content_type), std::move(text), std::move(tokens),
+                 limits, pace_of(limits)})) {}
 
 TextServer::~TextServer() = default;
 

@@ -1,4 +1,5 @@
-// An HTTP server of one text at one path, for scrapers: GET, where wanted with a token, nothing else.
+// An HTTP server of one text at one path, for scrapers: GET, where wanted with a token, nothing
+// else.
 //
 // One thread of its own at the lowest priority, so that requests take only processor time that the
 // rest of the process leaves over. What a client sends or withholds concerns nobody else: requests

@@ -19,11 +19,14 @@
 #include "base/process/pulse.h"
 #include "base/text/json.h"
 #include "comm/communicator.h"
-#include "comm/peer_lost.h"
 
 namespace lacuna::worker {
 
-using comm::PeerLost;
+// A peer or the communicator is gone: exit code 76.
+class PeerLost : public Error {
+ public:
+  explicit PeerLost(const std::string& text) : Error(text, ExitCode::kPeerLost) {}
+};
 
 // Waits for work that one rank does alone (a meta phase, a case of a validation, the last save) may
 // take this many deadlines.

@@ -213,13 +213,15 @@ TEST_F(SupervisorTest, WhatAnAttemptLeavesIsGoneBeforeTheNext) {
 TEST_F(SupervisorTest, TheNotesOfRanksSayWhoEndedItAndHow) {
   const std::string note =
       R"(printf '{"rank":%s,"host":"n2","code":%s,"signal":%s,"reason":"%s"}' )";
-  const std::string mpirun = "echo 'mpirun noticed that process rank 0 with PID 7 on node n1 exited "
-                             "on signal 9 (Killed).' >&2; exit 137";
-  supervise(note + "1 0 11 '' >log/rank-1.end; " + note + "0 76 0 'rank 1 is gone' >log/rank-0.end; " +
-            mpirun);
+  const std::string mpirun =
+      "echo 'mpirun noticed that process rank 0 with PID 7 on node n1 exited "
+      "on signal 9 (Killed).' >&2; exit 137";
+  supervise(note + "1 0 11 '' >log/rank-1.end; " + note +
+            "0 76 0 'rank 1 is gone' >log/rank-0.end; " + mpirun);
   EXPECT_EQ(lines()[1].at("reason"), "rank 1 on n2 was killed by signal 11 (Segmentation fault)");
   EXPECT_EQ(lines()[1].at("code"), 139);
-  // Its code ends the run, whatever the launcher makes of it; notes of the start before do not count.
+  // Its code ends the run, whatever the launcher makes of it; notes of the start before do not
+  // count.
   EXPECT_EQ(supervise(note + "1 77 0 'diverged' >log/rank-1.end; exit 1"), ExitCode::kDiverged);
   EXPECT_EQ(supervise("exit 0"), ExitCode::kDone);
   // A rank that was killed outright leaves none, and what the others say then is no cause.
@@ -236,8 +238,7 @@ TEST_F(SupervisorTest, AHeldRunEndsItWithThatCode) {
 
 TEST_F(SupervisorTest, ALauncherThatOutlivesItsRanksIsEndedAndTheirNotesCount) {
   options_.leave_seconds = 1;
-  const std::string ranks =
-      "for r in 0 1; do OMPI_COMM_WORLD_RANK=$r sleep 3 & done; sleep 3.2; ";
+  const std::string ranks = "for r in 0 1; do OMPI_COMM_WORLD_RANK=$r sleep 3 & done; sleep 3.2; ";
   const std::string note = R"(printf '{"rank":%s,"host":"","code":%s,"signal":0,"reason":""}' )";
   EXPECT_EQ(supervise(ranks + note + "0 0 >log/rank-0.end; " + note +
                       "1 0 >log/rank-1.end; trap '' TERM; while :; do sleep 0.1; done"),
@@ -254,8 +255,10 @@ TEST_F(SupervisorTest, RanksThatAreAllStoppedAreALossOneThatRunsIsNot) {
   options_.stopped_seconds = 2;
   options_.max_restarts = 0;
   const auto stopped = [](const char* which) {
-    return fmt::format("for r in 0 1; do OMPI_COMM_WORLD_RANK=$r sleep 9 & echo $! >pid$r; done; "
-                       "for r in {}; do kill -STOP $(cat pid$r); done; ", which);
+    return fmt::format(
+        "for r in 0 1; do OMPI_COMM_WORLD_RANK=$r sleep 9 & echo $! >pid$r; done; "
+        "for r in {}; do kill -STOP $(cat pid$r); done; ",
+        which);
   };
   EXPECT_EQ(supervise(stopped("0 1") + "wait"), ExitCode::kPeerLost);
   EXPECT_THAT(lines()[1].at("reason").get<std::string>(), HasSubstr("stopped (SIGSTOP)"));

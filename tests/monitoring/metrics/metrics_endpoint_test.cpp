@@ -109,7 +109,9 @@ TEST_F(MetricsEndpointTest, WritesATargetFileThatGoesAwayWithIt) {
 TEST_F(MetricsEndpointTest, BeyondLoopbackItAsksForATokenUnlessTheAddressWasGiven) {
   options_.targets = directory_ / "targets";
   const auto status = [](int port, const std::string& token) {
-    return coordinator::HttpClient("127.0.0.1", port, token).request("GET", "/metrics", "", 20).status;
+    return coordinator::HttpClient("127.0.0.1", port, token)
+        .request("GET", "/metrics", "", 20)
+        .status;
   };
   const MetricsEndpoint open(options_, "127.0.0.1", "toy", "", two_ranks, "token-of-the-run");
   EXPECT_EQ(status(open.port(), ""), 200);
