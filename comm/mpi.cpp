@@ -345,6 +345,7 @@ void leave_process_with_words(const std::string& reason, int code) {
 
 MpiSession::MpiSession(MpiLimits limits, LeaveProcess leave)
     : limits_(limits), leave_(std::move(leave)) {
+  if (!leave_) leave_ = [](const std::string& reason) { leave_process_with_words(reason); };
   do_without_forbidden_copies();
   int provided = 0;
   {

@@ -22,7 +22,7 @@ std::string mpi_version();
 
 // What ends the process with exit code 76 for the reason given, and does not return.
 using LeaveProcess = std::function<void(const std::string& reason)>;
-// To standard error, without waiting for it, and _exit.
+// The usual one: to standard error, without waiting for it, and _exit.
 [[noreturn]] void leave_process_with_words(const std::string& reason,
                                            int code = static_cast<int>(ExitCode::kPeerLost));
 
@@ -40,7 +40,7 @@ struct MpiLimits {
 // the threading that is needed. One per process.
 class MpiSession {
  public:
-  explicit MpiSession(MpiLimits limits = {}, LeaveProcess leave = leave_process_with_words);
+  explicit MpiSession(MpiLimits limits = {}, LeaveProcess leave = {});  // {}: in words
   ~MpiSession();
   MpiSession(const MpiSession&) = delete;
   MpiSession& operator=(const MpiSession&) = delete;
@@ -54,7 +54,7 @@ class MpiSession {
 
  private:
   const MpiLimits limits_;
-  const LeaveProcess leave_;
+  LeaveProcess leave_;
   bool ended_ = false;
 };
 

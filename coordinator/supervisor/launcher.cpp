@@ -93,13 +93,15 @@ Launcher launcher_named(const std::string& name) {
 }
 
 void end_with_launcher() {
-  std::ifstream file("/proc/" + std::to_string(::getppid()) + "/comm");
+  const pid_t launcher = ::getppid();
+  std::ifstream file("/proc/" + std::to_string(launcher) + "/comm");
   std::string parent;
   std::getline(file, parent);
   // Not under srun: which thread of slurmstepd starts a task is its own affair, and the kernel
   // would take the end of that thread for the end of the parent.
   if (parent == "mpirun" || parent == "orterun" || parent == "orted") {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (::getppid() != launcher) ::_exit(128 + SIGKILL);  // it ended before it could be watched
   }
 }
 

@@ -17,7 +17,7 @@
 namespace lacuna::coordinator {
 namespace {
 
-constexpr double kPatience = 10;  // seconds
+constexpr double kLogSeconds = 10;  // seconds
 
 int locked(const Path& directory) {
   posix_file_system().make_directories(directory);
@@ -53,13 +53,13 @@ void SupervisorLog::event(const std::string& kind, Json detail) {
   const auto append = [&] {
     if (!JsonLines(path_).append(detail)) throw_error<Error>("not written");
   };
-  if (run_detached(kPatience, append)) return;
+  if (run_detached(kLogSeconds, append)) return;
   log::warn("{}: the line \"{}\" could not be written within {:.0f} s", path_.string(), kind,
-            kPatience);
+            kLogSeconds);
 }
 
 bool SupervisorLog::answers() {
-  return run_detached(kPatience, [&] {
+  return run_detached(kLogSeconds, [&] {
     if (::utimensat(AT_FDCWD, path_.c_str(), nullptr, 0) != 0) throw_error<Error>("not touched");
   });
 }

@@ -169,6 +169,21 @@ TEST_F(SupervisorTest, ARequestIsSentAgainToALauncherThatWasNotReady) {
             ExitCode::kSavedOnRequest);
 }
 
+// At 0, 1, 3, 7 and 15 s of the clock, which goes on by half a second per look.
+TEST_F(SupervisorTest, ThePausesBetweenRequestsGrow) {
+  options_.stop_seconds = 25;
+  options_.leave_seconds = 0.1;
+  signals_.arrived_ = [&] {
+    if (!exists("ready")) return false;
+    clock_.advance(0.25);
+    return true;
+  };
+  EXPECT_EQ(supervise("trap 'echo x >>asked' USR2; touch ready; while :; do sleep 0.01; done"),
+            ExitCode::kPeerLost);
+  std::ifstream asked(folder_ / "asked");
+  EXPECT_EQ(std::count(std::istreambuf_iterator<char>(asked), {}, 'x'), 5);
+}
+
 TEST_F(SupervisorTest, ARequestBeforeTheRanksCanTakeItLosesNothing) {
   signals_.arrived_ = [&] { return exists("ready"); };
   EXPECT_EQ(supervise("touch ready; exec sleep 1000"), ExitCode::kSavedOnRequest);
