@@ -162,69 +162,16 @@ std::vector<Finding> judge_machine(const MachineFacts& facts) {
                       few_files ? "Run: ulimit -n 4096. Each case of a cache is a file." : ""});
   const bool small_shared = facts.shared_memory_bytes < (64u << 20);
   const bool full_shared = facts.free_shared_memory_bytes < (32u << 20);
-  findings.push_back({small_shared || full_shared ? Verdict::kAdvice : Verdict::kGood, "limits",
-                      "/dev/shm",
+  const char* about_shared =
+      small_shared  ? "Several processes on one machine talk through it: enlarge it (in a "
+                      "container: --shm-size=1g)."
+      : full_shared ? "Several processes on one machine talk through it, and it is full: see what "
+                      "lies there (ls -la /dev/shm)."
+                    : "";
+  findings.push_back({*about_shared ? Verdict::kAdvice : Verdict::kGood, "limits", "/dev/shm",
                       fmt::format("{}, {:.0f} MiB free", gib(facts.shared_memory_bytes),
                                   static_cast<double>(facts.free_shared_memory_bytes) / (1 << 20)),
-                      small_shared ? "Several processes on one machine talk through it: enlarge it "
-                                     "(in a container: --shm-size=1g)."
-                      : full_shared ? "Several processes on one machine talk through it, and it is "
-                                      "full: see what lies there (ls -la /dev/shm)."
-                                    : ""});
-  const double free = static_cast<double>(facts.available_memory_bytes) / kGiB;
-  if (free < 1) {
-    return {Verdict::kProblem, "memory", "memory", value,
-            "Close other programs or use a larger machine: training needs a gigabyte at least."};
-  }
-  if (free < 8) {
-    return {Verdict::kAdvice, "memory", "memory", value,
-            "Enough for small networks. For full-size ones lower model.width, data.patch or "
-            "train.batch, or use train.micro_batch."};
-  }
-  return {Verdict::kGood, "memory", "memory", value, ""};
-}
-
-}  // namespace
-
-MachineFacts gather_machine(const Path& directory) {
-  MachineFacts facts;
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  facts.machine_cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
-  facts.cores = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : facts.machine_cores;
-  facts.machine_cores = std::max(facts.machine_cores, facts.cores);
-  facts.quota_cores = core_quota();
-  facts.processor = cpu_field("model name");
-  std::istringstream flags(cpu_field("flags"));
-  for (std::string flag; flags >> flag;) facts.cpu_flags.push_back(flag);
-  facts.memory_bytes = memory_field("MemTotal");
-  facts.available_memory_bytes = memory_field("MemAvailable");
-  if (const std::uint64_t limit = group_memory_limit(); limit > 0 && limit < facts.memory_bytes) {
-    facts.memory_bytes = limit;
-    facts.available_memory_bytes = std::min(facts.available_memory_bytes, limit);
-  }
-  rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) == 0) facts.open_files = limit.rlim_cur;
-  facts.shared_memory_bytes = space_of("/dev/shm").size;
-  facts.free_shared_memory_bytes = space_of("/dev/shm").free;
-  facts.directory = std::filesystem::absolute(directory).lexically_normal().string();
-  facts.free_disk_bytes = space_of(directory).free;
-  return facts;
-}
-
-std::vector<Finding> judge_machine(const MachineFacts& facts) {
-  std::vector<Finding> findings{judge_cores(facts), judge_instructions(facts), judge_memory(facts)};
-  const bool few_files = facts.open_files < 1024;
-  findings.push_back({few_files ? Verdict::kAdvice : Verdict::kGood, "limits", "open files",
-                      std::to_string(facts.open_files),
-                      few_files ? "Run: ulimit -n 4096. Each case of a cache is a file." : ""});
-  const bool small_shared = facts.shared_memory_bytes < (64u << 20);
-  findings.push_back({small_shared ? Verdict::kAdvice : Verdict::kGood, "limits", "/dev/shm",
-                      gib(facts.shared_memory_bytes),
-                      small_shared
-                          ? "Several processes on one machine talk through it: enlarge it (in a "
-                            "container: --shm-size=1g)."
-                          : ""});
+                      about_shared});
   const double free = static_cast<double>(facts.free_disk_bytes) / kGiB;
   findings.push_back({free < 1    ? Verdict::kProblem
                       : free < 10 ? Verdict::kAdvice

@@ -66,7 +66,7 @@ TEST(CheckMethodNames, FindsCodeThatKnowsAMethodAndLeavesComments) {
 TEST(Libraries, NoneComesFromTheWorkingDirectoryOrFromAnotherEnvironment) {
   if (std::getenv("LACUNA_TORCH") != nullptr) GTEST_SKIP() << "the bundle chooses by variables";
   const TemporaryDirectory directory;
-  const std::string script = R"(
+  const std::string script = R"sh(
 set -eu
 cd "$1"
 unset LD_LIBRARY_PATH
@@ -86,7 +86,7 @@ done
     echo 'hardly any library was tried';
     cat seen;
   }
-)";
+)sh";
   std::ofstream(directory / "try.sh") << script;
 const std::string command =
     fmt::format("bash '{0}/try.sh' '{0}' >'{0}/result' 2>&1", directory.path().string());
