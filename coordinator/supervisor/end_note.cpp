@@ -46,6 +46,17 @@ void write_file(const char* path, int flags, const char* text, std::size_t size)
   ::close(file);
 }
 
+std::vector<Path> find_notes(const Path& run_directory) {
+  std::vector<Path> found;
+  std::error_code ignored;
+  for (const auto& entry :
+       std::filesystem::directory_iterator(log_directory(run_directory), ignored)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with("rank-") && name.ends_with(".end")) found.push_back(entry.path());
+  }
+  return found;
+}
+
 // Made beforehand, because a handler may hardly do anything but write.
 struct FatalNotes {
   std::string path;
@@ -98,23 +109,17 @@ void note_fatal_signals(const Path& run_directory, int rank) {
 void clear_end_notes(const Path& run_directory) {
   std::error_code ignored;
   std::filesystem::create_directories(log_directory(run_directory), ignored);
-  std::vector<Path> old;
-  for (const auto& entry :
-       std::filesystem::directory_iterator(log_directory(run_directory), ignored)) {
-    const std::string name = entry.path().filename().string();
-    if (name.starts_with("rank-") && name.ends_with(".end")) old.push_back(entry.path());
-  }
-  for (const Path& each : old) std::filesystem::remove(each, ignored);
+  for (const Path& each : find_notes(run_directory)) std::filesystem::remove(each, ignored);
+}
+
+int count_end_notes(const Path& run_directory) {
+  return static_cast<int>(find_notes(run_directory).size());
 }
 
 std::vector<EndNote> read_end_notes(const Path& run_directory) {
   std::vector<EndNote> notes;
-  std::error_code ignored;
-  for (const auto& entry :
-       std::filesystem::directory_iterator(log_directory(run_directory), ignored)) {
-    const std::string name = entry.path().filename().string();
-    if (!name.starts_with("rank-") || !name.ends_with(".end")) continue;
-    std::ifstream file(entry.path());
+  for (const Path& path : find_notes(run_directory)) {
+    std::ifstream file(path);
     const Json json = Json::parse(file, nullptr, /*allow_exceptions=*/false);
     if (!json.is_object()) continue;  // torn, or being written
     try {

@@ -29,6 +29,8 @@ void note_fatal_signals(const Path& run_directory, int rank);
 
 // Makes log/ and removes the notes of an earlier start.
 void clear_end_notes(const Path& run_directory);
+// How many there are: one look at the directory.
+int count_end_notes(const Path& run_directory);
 // In rank order; what is no note is passed over.
 std::vector<EndNote> read_end_notes(const Path& run_directory);
 

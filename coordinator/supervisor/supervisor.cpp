@@ -133,8 +133,7 @@ std::string Supervisor::find_overdue() {
                              return rank.state == 'T' || rank.state == 't';
                            });
   seen_.stopped = all_stopped ? seen_.stopped + 1 : 0;
-  const auto notes = static_cast<int>(read_end_notes(run_directory_).size());
-  seen_.noted = notes >= ranks_ ? seen_.noted + 1 : 0;
+  seen_.noted = count_end_notes(run_directory_) >= ranks_ ? seen_.noted + 1 : 0;
   if (seen_.none > looks(options_.leave_seconds)) {
     return "the launcher lives on although none of its ranks on this host does";
   }
