@@ -3,9 +3,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <exception>
 #include <iostream>
-#include <new>
 #include <string>
 #include <vector>
 
@@ -14,8 +12,8 @@
 
 #include "app/shared/command.h"
 #include "app/shared/program.h"
+#include "app/shared/tell_exception.h"
 #include "app/sweep/sweep.h"
-#include "base/text/json.h"
 #include "base/text/log.h"
 #include "base/text/options.h"
 
@@ -94,25 +92,8 @@ int lacuna::app::run_program(const std::vector<std::string>& arguments) {
   } catch (const CLI::ParseError& error) {
     const int parsed = program.exit(error);
     return parsed == 0 ? 0 : static_cast<int>(ExitCode::kBadUsage);
-  } catch (const Error& error) {
-    log::error("{}", error.what());
-    return static_cast<int>(error.code());
-  } catch (const std::bad_alloc&) {
-    log::error("out of memory. Use a smaller patch, batch or fewer loader threads.");
-    return static_cast<int>(ExitCode::kError);
-  } catch (const Json::type_error& error) {
-    if (error.id != 316) {
-      log::error("unexpected: {}", error.what());
-    } else {
-      log::error(
-          "a name of a file, or a text, is not UTF-8, in which all files are written ({}). Rename "
-          "the file or directory, or make a link to it that has a plain name.",
-          error.what());
-    }
-    return static_cast<int>(ExitCode::kError);
-  } catch (const std::exception& error) {
-    log::error("unexpected: {}", error.what());
-    return static_cast<int>(ExitCode::kError);
+  } catch (...) {
+    return static_cast<int>(tell_exception().code);
   }
   // What a full disk or a closed pipe took from the output is no success.
   std::cout.flush();

@@ -1,10 +1,6 @@
 #include "comm/deadline.h"
 
-#include <condition_variable>
-#include <memory>
-#include <mutex>
 #include <thread>
-#include <utility>
 
 namespace lacuna::comm {
 
@@ -24,23 +20,6 @@ bool poll_until(const std::function<bool()>& done, Seconds deadline, const Clock
     }
   }
   return true;
-}
-
-bool run_within(Seconds deadline, std::function<void()> call) {
-  struct Shared {
-    std::mutex mutex;
-    std::condition_variable changed;
-    bool done = false;
-  };
-  const auto shared = std::make_shared<Shared>();
-  std::thread([shared, call = std::move(call)] {
-    call();
-    const std::lock_guard lock(shared->mutex);
-    shared->done = true;
-    shared->changed.notify_one();
-  }).detach();
-  std::unique_lock lock(shared->mutex);
-  return shared->changed.wait_for(lock, deadline, [&] { return shared->done; });
 }
 
 }  // namespace lacuna::comm

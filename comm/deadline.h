@@ -2,8 +2,10 @@
 #pragma once
 
 #include <functional>
+#include <utility>
 
 #include "base/process/clock.h"
+#include "base/process/deadlines.h"
 #include "comm/communicator.h"
 
 namespace lacuna::comm {
@@ -14,8 +16,9 @@ namespace lacuna::comm {
 bool poll_until(const std::function<bool()>& done, Seconds deadline,
                 const Clock& clock = steady_clock());
 
-// Runs `call` in a thread of its own; false when it has not returned by the deadline. The thread
-// then stays behind: end the process soon. What `call` uses must live as long.
-bool run_within(Seconds deadline, std::function<void()> call);
+// As lacuna::run_within().
+inline bool run_within(Seconds deadline, std::function<void()> call) {
+  return lacuna::run_within(deadline.count(), std::move(call));
+}
 
 }  // namespace lacuna::comm

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/files/hash.h"
 #include "comm/gather_texts.h"
+#include "comm/peer_lost.h"
 #include "comm/tensor_sum.h"
 
 namespace lacuna::comm {
@@ -144,8 +145,7 @@ class GradientReducer::State {
     }
     const std::string mine = hash_hex(list);
     std::vector<std::string> all;
-    const CommResult result = gather_texts(ranks_, mine, all, options_.deadline);
-    if (!result.ok()) throw_error<Error>("comparing parameter lists: {}", result.text);
+    require(gather_texts(ranks_, mine, all, options_.deadline), "comparing parameter lists");
     for (std::size_t rank = 0; rank < all.size(); ++rank) {
       if (all[rank] != mine) {
         throw_error<Error>(

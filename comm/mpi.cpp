@@ -5,14 +5,19 @@
 #include <cstdlib>
 #include <limits>
 #include <numeric>
+#include <utility>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <mpi.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/text/log.h"
 #include "comm/deadline.h"
+#include "comm/local_peers.h"
+#include "comm/peer_lost.h"
 
 namespace lacuna::comm {
 namespace {
@@ -90,9 +95,23 @@ class MpiOperation final : public Operation {
   bool done_ = false;
 };
 
+// Messages of the roll call. Nothing else is sent from rank to rank.
+constexpr int kHereTag = 1, kHeardTag = 2, kAnswerTag = 3;
+constexpr int kMissing = -1;  // in the answer: this rank did not come
+// For an answer on its way, once rank 0 is known to be there.
+constexpr Seconds kAnswerTime{5};
+
+// MPI waits inside these calls until every rank has come.
+void together(const char* doing, Seconds deadline, std::function<void()> call) {
+  if (run_within(deadline, std::move(call))) return;
+  throw_error<PeerLost>("{} did not come back within {:.1f} s; {}", doing, deadline.count(),
+                        describe_local_peers());
+}
+
 class MpiCommunicator final : public Communicator {
  public:
-  explicit MpiCommunicator(MPI_Comm handle) : handle_(handle) {
+  MpiCommunicator(MPI_Comm handle, Seconds split_deadline)
+      : handle_(handle), split_deadline_(split_deadline) {
     MPI_Comm_set_errhandler(handle_, MPI_ERRORS_RETURN);
     MPI_Comm_rank(handle_, &rank_);
     MPI_Comm_size(handle_, &size_);
@@ -136,16 +155,15 @@ class MpiCommunicator final : public Communicator {
     const auto ranks = static_cast<std::size_t>(size_);
     const int length = mpi_count(mine.size());
     std::vector<int> lengths(ranks);
-    MPI_Request request = MPI_REQUEST_NULL;
-    int code = MPI_Iallgather(&length, 1, MPI_INT, lengths.data(), 1, MPI_INT, handle_, &request);
-    CommResult result = MpiOperation("the gathering of lengths", code, request).wait(deadline);
+    CommResult result = call_roll(length, lengths, deadline);
     if (!result.ok()) return result;
 
     std::vector<int> offsets(ranks);
     std::exclusive_scan(lengths.begin(), lengths.end(), offsets.begin(), 0);
     std::vector<std::byte> joined(static_cast<std::size_t>(offsets.back() + lengths.back()));
-    code = MPI_Iallgatherv(mine.data(), length, MPI_BYTE, joined.data(), lengths.data(),
-                           offsets.data(), MPI_BYTE, handle_, &request);
+    MPI_Request request = MPI_REQUEST_NULL;
+    const int code = MPI_Iallgatherv(mine.data(), length, MPI_BYTE, joined.data(), lengths.data(),
+                                     offsets.data(), MPI_BYTE, handle_, &request);
     result = MpiOperation("the gathering", code, request).wait(deadline);
     if (!result.ok()) return result;
     all.resize(ranks);
@@ -162,14 +180,126 @@ class MpiCommunicator final : public Communicator {
   }
 
   std::unique_ptr<Communicator> split(int colour) override {
-    MPI_Comm part = MPI_COMM_NULL;
-    MPI_Comm_split(handle_, colour < 0 ? MPI_UNDEFINED : colour, rank_, &part);
-    if (part == MPI_COMM_NULL) return nullptr;
-    return std::make_unique<MpiCommunicator>(part);
+    // Who is missing is known before the call that cannot be left.
+    std::vector<int> colours(static_cast<std::size_t>(size_));
+    require(call_roll(colour < 0 ? kMissing - 1 : colour, colours, split_deadline_),
+            "dividing the ranks");
+    const auto part = std::make_shared<MPI_Comm>(MPI_COMM_NULL);
+    together("dividing the ranks (MPI_Comm_split)", split_deadline_,
+             [part, colour, handle = handle_, rank = rank_] {
+               MPI_Comm_split(handle, colour < 0 ? MPI_UNDEFINED : colour, rank, part.get());
+             });
+    if (*part == MPI_COMM_NULL) return nullptr;
+    return std::make_unique<MpiCommunicator>(*part, split_deadline_);
   }
 
  private:
+  // Every rank's number on every rank; none may be kMissing. A collective operation of MPI does not
+  // tell who it waits for: here all report to rank 0, which can name those that did not.
+  CommResult call_roll(int mine, std::vector<int>& all, Seconds deadline) {
+    all[0] = mine;
+    return rank_ == 0 ? hear_roll(all, deadline) : report(mine, all, deadline);
+  }
+
+  CommResult hear_roll(std::vector<int>& all, Seconds deadline) {
+    const auto others = static_cast<std::size_t>(size_ - 1);
+    std::vector<MPI_Request> requests(others, MPI_REQUEST_NULL);
+    std::vector<int> arrived(others);
+    std::size_t missing = others;
+    int code = MPI_SUCCESS;
+    for (std::size_t i = 0; i < others && code == MPI_SUCCESS; ++i) {
+      code = MPI_Irecv(&all[i + 1], 1, MPI_INT, static_cast<int>(i) + 1, kHereTag, handle_,
+                       &requests[i]);
+    }
+    // Each is told that it was heard: it knows then that rank 0 is there, and whom to wait for.
+    const auto listen = [&] {
+      int count = 0;
+      if (missing == 0 || code != MPI_SUCCESS) return true;
+      code = MPI_Testsome(size_ - 1, requests.data(), &count, arrived.data(), MPI_STATUSES_IGNORE);
+      for (int i = 0; i < count && code == MPI_SUCCESS; ++i) {
+        code = post(nullptr, 0, arrived[static_cast<std::size_t>(i)] + 1, kHeardTag);
+        --missing;
+      }
+      return missing == 0 || code != MPI_SUCCESS;
+    };
+    const bool complete = poll_until(listen, deadline);
+    if (code != MPI_SUCCESS) return check(code, "the roll call");
+    std::vector<int> lost;
+    for (std::size_t i = 0; i < others; ++i) {
+      if (requests[i] == MPI_REQUEST_NULL) continue;
+      MPI_Cancel(&requests[i]);
+      MPI_Request_free(&requests[i]);
+      all[i + 1] = kMissing;
+      lost.push_back(static_cast<int>(i) + 1);
+    }
+    for (int rank = 1; rank < size_ && code == MPI_SUCCESS; ++rank) {
+      if (all[static_cast<std::size_t>(rank)] == kMissing) continue;
+      code = post(all.data(), size_, rank, kAnswerTag);
+    }
+    if (code != MPI_SUCCESS) return check(code, "the roll call");
+    return complete ? CommResult{} : missed(lost, deadline);
+  }
+
+  CommResult report(int mine, std::vector<int>& all, Seconds deadline) {
+    // They must outlive a wait that is given up.
+    struct Mail {
+      int mine;
+      std::vector<int> all;
+    };
+    const auto mail = std::make_shared<Mail>(Mail{mine, all});
+    kept_.push_back(mail);
+    MPI_Request heard = MPI_REQUEST_NULL, answer = MPI_REQUEST_NULL, sent = MPI_REQUEST_NULL;
+    int code = MPI_Irecv(nullptr, 0, MPI_INT, 0, kHeardTag, handle_, &heard);
+    if (code == MPI_SUCCESS) {
+      code = MPI_Irecv(mail->all.data(), size_, MPI_INT, 0, kAnswerTag, handle_, &answer);
+    }
+    if (code == MPI_SUCCESS) {
+      code = MPI_Isend(&mail->mine, 1, MPI_INT, 0, kHereTag, handle_, &sent);
+    }
+    CommResult result = MpiOperation("reporting to rank 0", code, heard).wait(deadline);
+    if (result.outcome == Outcome::kTimedOut) return missed({0}, deadline);
+    if (!result.ok()) return result;
+    result = MpiOperation("the answer of rank 0", code, answer).wait(deadline + kAnswerTime);
+    if (!result.ok()) return result;
+    MPI_Wait(&sent, MPI_STATUS_IGNORE);  // rank 0 has answered, so it has it
+    all = mail->all;
+    kept_.pop_back();
+    std::vector<int> lost;
+    for (int rank = 0; rank < size_; ++rank) {
+      if (all[static_cast<std::size_t>(rank)] == kMissing) lost.push_back(rank);
+    }
+    return lost.empty() ? CommResult{} : missed(lost, deadline);
+  }
+
+  // A short message that nobody waits for: MPI takes a copy at once.
+  int post(const int* data, int count, int rank, int tag) {
+    MPI_Request request = MPI_REQUEST_NULL;
+    const int code = MPI_Isend(data, count, MPI_INT, rank, tag, handle_, &request);
+    if (code != MPI_SUCCESS) return code;
+    int done = 0;
+    const int tested = MPI_Test(&request, &done, MPI_STATUS_IGNORE);
+    if (done == 0 && tested == MPI_SUCCESS) {  // a long one: as the receiver takes it
+      return poll_until(
+                 [&] {
+                   return MPI_Test(&request, &done, MPI_STATUS_IGNORE) != MPI_SUCCESS || done;
+                 },
+                 kAnswerTime)
+                 ? MPI_SUCCESS
+                 : MPI_ERR_OTHER;
+    }
+    return tested;
+  }
+
+  static CommResult missed(const std::vector<int>& ranks, Seconds deadline) {
+    return {Outcome::kTimedOut,
+            fmt::format("{} {} did not come within {:.1f} s: gone, stopped or behind; {}",
+                        ranks.size() == 1 ? "rank" : "ranks", fmt::join(ranks, ", "),
+                        deadline.count(), describe_local_peers())};
+  }
+
   MPI_Comm handle_;
+  Seconds split_deadline_;
+  std::vector<std::shared_ptr<void>> kept_;
   int rank_ = 0, size_ = 1;
 };
 
@@ -191,12 +321,46 @@ bool launched_as_rank() {
   return false;
 }
 
-MpiSession::MpiSession() {
+namespace {
+
+// Ranks of one host read each other's memory by process_vm_readv. Where that is forbidden (the
+// seccomp filter of a container), Open MPI finds out anew, with two lines on the terminal, at every
+// message that is long enough.
+void do_without_forbidden_copies() {
+  char from = 1, to = 0;
+  const iovec here{&to, 1}, there{&from, 1};
+  const bool allowed = ::process_vm_readv(::getpid(), &here, 1, &there, 1, 0) == 1;
+  if (!allowed) ::setenv("OMPI_MCA_btl_vader_single_copy_mechanism", "none", /*overwrite=*/0);
+}
+
+}  // namespace
+
+void leave_process_with_words(const std::string& reason, int code) {
+  // Not through the log: it may be what hangs.
+  const std::string text = "error: " + reason + "\n";
+  (void)run_within(Seconds(1), [text] {
+    [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, text.data(), text.size());
+  });
+  ::_exit(code);
+}
+
+MpiSession::MpiSession(MpiLimits limits, LeaveProcess leave)
+    : limits_(limits), leave_(std::move(leave)) {
+  if (!leave_) leave_ = [](const std::string& reason) { leave_process_with_words(reason); };
+  do_without_forbidden_copies();
   int provided = 0;
-  if (MPI_Init_thread(nullptr, nullptr, MPI_THREAD_MULTIPLE, &provided) != MPI_SUCCESS) {
-    throw_error<Error>("MPI cannot start. Run: lacuna doctor");
+  {
+    const Deadline deadline(limits_.start.count(), [this] {
+      leave_(fmt::format("rank {} of {}: not all ranks have come to MPI_Init within {:.0f} s; {}",
+                         launched_rank(), launched_size(), limits_.start.count(),
+                         describe_local_peers()));
+    });
+    if (MPI_Init_thread(nullptr, nullptr, MPI_THREAD_MULTIPLE, &provided) != MPI_SUCCESS) {
+      throw_error<Error>("MPI cannot start. Run: lacuna doctor");
+    }
   }
-  // The trainer, the coordinator and the checkpoint writer each use a communicator of their own.
+  // Communicators are made in a thread of their own, which can be given up; and trainer and
+  // validation rank may poll theirs side by side.
   if (provided < MPI_THREAD_MULTIPLE) {
     throw_error<Error>(
         "this MPI library gives thread level {}, MPI_THREAD_MULTIPLE is needed. "
@@ -205,12 +369,25 @@ MpiSession::MpiSession() {
   }
 }
 
-MpiSession::~MpiSession() { MPI_Finalize(); }
+MpiSession::~MpiSession() { end(); }
+
+void MpiSession::end() {
+  if (std::exchange(ended_, true)) return;
+  // On this thread, as MPI wants it.
+  const Deadline deadline(limits_.end.count(), [this] {
+    leave_(
+        fmt::format("rank {} of {}: its work is done, but MPI_Finalize does not come back "
+                    "within {:.0f} s; {}",
+                    launched_rank(), launched_size(), limits_.end.count(), describe_local_peers()));
+  });
+  MPI_Finalize();
+}
 
 std::unique_ptr<Communicator> MpiSession::world() {
-  MPI_Comm copy = MPI_COMM_NULL;
-  MPI_Comm_dup(MPI_COMM_WORLD, &copy);
-  return std::make_unique<MpiCommunicator>(copy);
+  const auto copy = std::make_shared<MPI_Comm>(MPI_COMM_NULL);
+  together("the first call of all ranks (MPI_Comm_dup)", limits_.start,
+           [copy] { MPI_Comm_dup(MPI_COMM_WORLD, copy.get()); });
+  return std::make_unique<MpiCommunicator>(*copy, limits_.start);
 }
 
 void MpiSession::abandon(int code) {

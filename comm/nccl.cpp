@@ -9,6 +9,7 @@
 #include "comm/collective_log.h"
 #include "comm/deadline.h"
 #include "comm/host_backed.h"
+#include "comm/peer_lost.h"
 
 namespace lacuna::comm {
 namespace {
@@ -98,7 +99,7 @@ class NcclCommunicator final : public HostBacked {
     std::string error;
     const auto ready = [&] { return library_.state(handle_, error) != State::kInProgress; };
     if (poll_until(ready, deadline)) return error;
-    return fmt::format("still in progress after {:.0f} s", deadline.count());
+    return fmt::format("{} after {:.0f} s", kLate, deadline.count());
   }
 
   // One rank that could not join ends it for all: the others would wait in the first sum.
@@ -106,12 +107,16 @@ class NcclCommunicator final : public HostBacked {
     std::vector<std::vector<std::byte>> all;
     const CommResult result = gather_all(bytes_of(error), all, options_.join_deadline);
     std::string failures = result.text;
+    bool late = true;  // nobody has a complaint of NCCL's: they wait for one that does not come
     for (std::size_t r = 0; r < all.size(); ++r) {
       if (all[r].empty()) continue;
-      failures += fmt::format("{}rank {}: {}", failures.empty() ? "" : "; ", r, text_of(all[r]));
+      const std::string text = text_of(all[r]);
+      late = late && text.starts_with(kLate);
+      failures += fmt::format("{}rank {}: {}", failures.empty() ? "" : "; ", r, text);
     }
     if (failures.empty()) return;
     abort();
+    if (late) throw PeerLost("not all ranks joined NCCL: " + failures);
     throw_error<Error>(
         "not all ranks could join NCCL: {}. Set NCCL_DEBUG=INFO to see why, or "
         "train.communicator=mpi to do without it.",
@@ -129,10 +134,9 @@ class NcclCommunicator final : public HostBacked {
     return true;
   }
 
-  static void check(const CommResult& result) {
-    if (!result.ok()) throw_error<Error>("starting NCCL: {}", result.text);
-  }
+  static void check(const CommResult& result) { require(result, "starting NCCL"); }
 
+  static constexpr const char* kLate = "still in progress";
   using State = NcclLibrary::State;
   std::unique_ptr<DeviceQueue> queue_;
   NcclOptions options_;

@@ -23,7 +23,8 @@ struct NcclOptions {
 };
 
 // Collective over `bootstrap`, which it takes over; the queue's device must be this rank's own.
-// Throws Error on every rank, naming the ranks that could not join.
+// Throws Error on every rank, naming the ranks that could not join; PeerLost when some did not
+// come.
 std::unique_ptr<Communicator> make_nccl(std::unique_ptr<Communicator> bootstrap,
                                         std::unique_ptr<DeviceQueue> queue, NcclOptions options,
                                         NcclLibrary& library = nccl_library());

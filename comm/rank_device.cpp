@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/process/host.h"
 #include "comm/gather_texts.h"
+#include "comm/peer_lost.h"
 
 namespace lacuna::comm {
 namespace {
@@ -37,8 +38,7 @@ std::vector<RankDevice> gather_devices(Communicator& ranks, const RankDevice& mi
                                        Seconds deadline) {
   const std::string line = mine.host + '\n' + mine.gpu;
   std::vector<std::string> lines;
-  const CommResult result = gather_texts(ranks, line, lines, deadline);
-  if (!result.ok()) throw_error<Error>("comparing the GPUs of the ranks: {}", result.text);
+  require(gather_texts(ranks, line, lines, deadline), "comparing the GPUs of the ranks");
   std::vector<RankDevice> all;
   for (const std::string& text : lines) {
     const std::size_t end = text.find('\n');

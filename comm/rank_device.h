@@ -18,7 +18,7 @@ struct RankDevice {
 // The machine's name, told apart from others of the same name by its boot.
 std::string this_host();
 
-// Collective: what every rank says, in rank order. Throws Error.
+// Collective: what every rank says, in rank order. Throws PeerLost.
 std::vector<RankDevice> gather_devices(Communicator& ranks, const RankDevice& mine,
                                        Seconds deadline);
 

@@ -40,6 +40,8 @@ void add(JournalSummary& summary, const Json& line) {
     summary.code = 0;
     summary.dice = number(line, "dice");
     if (const auto seconds = number(line, "seconds")) summary.eval_seconds = seconds;
+  } else if (event == "held") {
+    summary.reason = text(line, "reason");
   } else if (event == "end") {
     summary.open = false;
     summary.code = static_cast<int>(number(line, "code").value_or(1));

@@ -2,7 +2,8 @@
 // on the run. It lies in the run directory, so that deleting that makes the run new again.
 //
 // Events, each with `time` (UTC): start (host, job), trained (step, seconds, seconds_per_step),
-// done (dice, seconds), end (code, reason), retry. A torn line is left out.
+// held (reason: another process has the run; whatever it is doing, it goes on), done (dice,
+// seconds), end (code, reason), retry. A torn line is left out.
 #pragma once
 
 #include <optional>

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/error.h"
+
 namespace lacuna::experiments {
 namespace {
 
@@ -34,6 +36,11 @@ Verdict after_job(const RunEvidence& known) {
       return {RunState::kFailed, fmt::format("job {}: its node died", job)};
     default:
       break;
+  }
+  // Saved, and nobody put the job back into the queue: nothing is wrong with the run.
+  if (!journal.open && journal.code == static_cast<int>(ExitCode::kSavedOnRequest)) {
+    return {RunState::kPending,
+            fmt::format("job {} was not started again ({}): submit goes on", job, journal.reason)};
   }
   if (journal.code && !journal.open) {
     return {RunState::kFailed,

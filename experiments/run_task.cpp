@@ -8,6 +8,7 @@
 
 #include <unistd.h>
 
+#include "base/files/held_error.h"
 #include "base/process/child_process.h"
 #include "base/process/host.h"
 #include "base/text/log.h"
@@ -21,6 +22,7 @@ namespace {
 
 constexpr double kEvalGraceSeconds = 5;
 constexpr std::int64_t kReasonBytes = 1 << 14;
+constexpr int kHeld = static_cast<int>(kHeldCode);
 
 std::string text_at(const Json& object, const char* path) {
   const Json* value = find_path(object, path);
@@ -80,9 +82,9 @@ class Task {
     }
     const Readiness ready = readiness(directory_, plan_, run_);
     if (!ready.ready) return end(ready.never ? 1 : 75, ready.reason);
-    if (const auto busy = wait_for_run()) return end(75, *busy);
     directory_.store_config(run_.id, resolved.resolved);
-    const int trained = train(resolved.resolved);
+    const int trained = train_once_free(resolved.resolved);
+    if (trained == kHeld) return ExitCode::kSavedOnRequest;  // not ours to end
     if (trained != 0) return end(trained, reason_);
     return evaluate(resolved.resolved);
   }
@@ -97,20 +99,23 @@ class Task {
     return static_cast<ExitCode>(code);
   }
 
-  // Nothing once the run directory is free, else who has it.
-  std::optional<std::string> wait_for_run() {
+  // As train(). While another process has the run it is tried again: kHeld when that goes on for
+  // too long. Whether it is free only `lacuna train` finds out, by taking it.
+  int train_once_free(const Json& resolved) {
     const double deadline = settings_.clock->seconds() + settings_.busy_seconds;
     for (bool told = false;; told = true) {
-      std::string holder;
-      try {
-        const Lease free(directory_.run(run_.id));
-        return std::nullopt;
-      } catch (const DataError& error) {
-        holder = error.what();
+      const int code = train(resolved);
+      if (code != kHeld) return code;
+      if (!told) {
+        log::info("{}: waiting: {}", run_.label, reason_);
+        write("held", {{"reason", reason_}});
       }
-      if (!told) log::info("{}: waiting: {}", run_.label, holder);
-      if (stop_() || settings_.clock->seconds() >= deadline) return holder;
-      ::usleep(static_cast<useconds_t>(1e6 * settings_.poll_seconds));
+      for (const double next = settings_.clock->seconds() + settings_.held_seconds;;) {
+        const double now = settings_.clock->seconds();
+        if (stop_() || now >= deadline) return kHeld;
+        if (now >= next) break;
+        ::usleep(static_cast<useconds_t>(1e6 * settings_.poll_seconds));
+      }
     }
   }
 
@@ -175,6 +180,7 @@ class Task {
       return 75;
     }
     reason_ = reason_of(code, "train", words_);
+    if (code == kHeld) return kHeld;
     return code == 2 || code == 76 || code == 77 ? code : 1;
   }
 

@@ -26,12 +26,14 @@ struct TaskSettings {
   std::string staging;                             // node-local directory of this job, or empty
   int threads = 0;                                 // of tensor operations; 0: as the run says
   double busy_seconds = 300;  // for another process to leave the run, before this start ends
+  double held_seconds = 5;    // between two attempts to take it
   double poll_seconds = 0.2;
   const Clock* clock = &steady_clock();
 };
 
-// 0 done; 75 stopped on request, or not startable yet: again later; 76 ranks were lost; 1, 2, 77:
-// failed, and the journal says why. Throws DataError when the journal cannot be written.
+// 0 done; 75 stopped on request, held by another process, or not startable yet: again later; 76
+// ranks were lost; 1, 2, 77: failed, and the journal says why. Throws DataError when the journal
+// cannot be written.
 ExitCode run_task(const SweepDirectory& directory, const SweepPlan& plan, const PlannedRun& run,
                   const ResolveRun& resolve, const TaskSettings& settings,
                   const std::function<bool()>& stop);

@@ -69,6 +69,12 @@ class Submitter {
     }
   }
 
+  std::vector<std::string> runner() const {
+    std::vector<std::string> words = program_;
+    words.insert(words.end(), {"sweep", "job"});
+    return words;
+  }
+
   void submit(std::size_t group, std::size_t resources_index, std::vector<std::string> tasks) {
     const SweepResources resources = read_resources(plan_.resources[resources_index], "resources");
     slurm::ArrayRequest request;
@@ -81,6 +87,7 @@ class Submitter {
     request.max_requeues = resources.max_requeues;
     request.signal_seconds = resources.signal_seconds;
     request.progress = (directory_.root() / "runs/{task}/checkpoints").string();
+    request.runner = runner();
     request.command = program_;
     request.command.insert(request.command.end(),
                            {"sweep", "task", directory_.root().string(), "{task}"});
@@ -114,6 +121,7 @@ class Submitter {
       request.after = under_way_;
       request.folder = directory_.jobs();
       request.logs = directory_.logs();
+      request.runner = runner();
       request.command = program_;
       request.command.insert(request.command.end(),
                              {"sweep", "report", directory_.root().string(), "--quiet"});

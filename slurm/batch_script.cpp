@@ -10,7 +10,7 @@
 namespace lacuna::slurm {
 namespace {
 
-const std::map<std::string, std::string> kVariables = {{"task", "task"}, {"staging", "staging"}};
+const std::map<std::string, std::string> kVariables = {{"task", "task"}};
 
 std::string directives(const ArrayRequest& request) {
   const Resources& r = request.resources;
@@ -41,45 +41,30 @@ std::string directives(const ArrayRequest& request) {
   return text;
 }
 
-std::string staging_lines(const ArrayRequest& request) {
-  const bool used = std::any_of(
-      request.command.begin(), request.command.end(),
-      [](const std::string& word) { return word.find("{staging}") != std::string::npos; });
-  if (!used) return "";
-  const int nodes = request.resources.nodes;
-  const std::string everywhere =
-      nodes == 1 ? ""
-                 : fmt::format("srun --mpi=none --nodes={} --ntasks={} --ntasks-per-node=1 ", nodes,
-                               nodes);
-  return fmt::format(
-      R"(
-# A directory on each node that lives as long as the job.
-staging={0}/lacuna-$SLURM_JOB_ID
-trap '{1}rm -rf -- "$staging"' EXIT
-if ! {1}mkdir -p -m 700 -- "$staging"; then
-  say "$staging cannot be made: change the staging directory"
-  exit 1
-fi
-)",
-      bash_quoted(request.staging.string()), everywhere);
+bool uses_staging(const ArrayRequest& request) {
+  return std::any_of(request.command.begin(), request.command.end(), [](const std::string& word) {
+    return word.find("{staging}") != std::string::npos;
+  });
 }
 
-// After a loss of ranks: it must have got further since the loss before.
-std::string loss_lines(const ArrayRequest& request) {
-  if (request.progress.empty()) return "";
-  const std::string losses = bash_quoted((request.folder / (request.name + ".lost")).string());
-  return fmt::format(
-      R"script(if [ "$code" = 76 ]; then
-  newest=$(ls -1 -- {0} 2>/dev/null | grep -v '[.]partial$' | tail -n 1)
-  lost={1}/"$task"
-  if [ -f "$lost" ] && [ "$(cat -- "$lost")" = "$newest" ]; then
-    say "ranks were lost twice at the same checkpoint (${{newest:-none}}): not requeued"
-    exit 76
-  fi
-  mkdir -p -- {1} && printf '%s\n' "$newest" >"$lost"
-fi
-)script",
-      bash_quoted(request.progress, kVariables), losses);
+// The program that the script becomes, with its options, up to the command.
+std::vector<std::string> runner(const ArrayRequest& request) {
+  std::vector<std::string> words = request.runner;
+  const auto option = [&](const char* name, const std::string& value) {
+    words.insert(words.end(), {name, value});
+  };
+  option("--task", "{task}");
+  option("--max-requeues", std::to_string(request.max_requeues));
+  if (!request.progress.empty()) {
+    option("--progress", request.progress);
+    option("--losses", (request.folder / (request.name + ".lost")).string());
+  }
+  if (uses_staging(request)) {
+    option("--staging", request.staging.string());
+    option("--nodes", std::to_string(request.resources.nodes));
+  }
+  words.push_back("--");
+  return words;
 }
 
 }  // namespace
@@ -108,78 +93,29 @@ std::vector<std::string> submit_command(const ArrayRequest& request) {
 std::string batch_script(const ArrayRequest& request) {
   check_request(request);
   std::string command;
+  for (const std::string& word : runner(request)) command += bash_quoted(word, kVariables) + " ";
   for (const std::string& word : request.command) {
-    command += "  " + bash_quoted(word, kVariables) + "\n";
+    command += "\\\n  " + bash_quoted(word, kVariables);
   }
   return fmt::format(
       R"script(#!/bin/bash
 # Lacuna: {count} tasks; their names, by index: {name}.tasks
 # Submitted by: {submit}
 {directives}
-set -u
-say() {{ echo "[$(date -u +%Y-%m-%dT%H:%M:%SZ)] $*"; }}
-
-# With an array's last task SLURM_JOB_ID means the whole array: never use it to requeue.
-id=${{SLURM_ARRAY_JOB_ID}}_$SLURM_ARRAY_TASK_ID
-restarts=${{SLURM_RESTART_COUNT:-0}}
 task=$(sed -n "$((SLURM_ARRAY_TASK_ID + 1))p" {tasks})
 if [ -z "$task" ]; then
-  say "no task $SLURM_ARRAY_TASK_ID: the list of tasks cannot be read"
+  echo "no task $SLURM_ARRAY_TASK_ID: the list of tasks cannot be read"
   exit 1
 fi
-say "task $task: job $id on $SLURM_JOB_NODELIST, start $((restarts + 1))"
-{staging}
-command=(
-{command})
-
-# USR2 comes {notice} s before the time limit, TERM when SLURM ends the job. Both: save and stop.
-asked= child= code=
-trap 'asked=1; [ -z "$child" ] || kill -USR2 "$child" 2>/dev/null' USR2 TERM
-if [ -z "$asked" ]; then
-  # bash loses the code of a program that ends while a trap runs: a subshell deaf to signals tells.
-  exec 3>&1 4< <(
-    "${{command[@]}}" </dev/null >&3 3>&- &
-    trap '' USR2 TERM
-    echo $!
-    wait $!
-    echo $?
-  )
-  read -r child <&4
-  [ -z "$asked" ] || kill -USR2 "$child"
-  until read -r code <&4; do [ $? -gt 128 ] || break; done
-fi
-# Asked before it was started, or could listen (128 + USR2): nothing is lost.
-[ -z "$asked" ] || case $code in '' | 140) code=75 ;; esac
-
-say "task $task ended with code $code"
-case $code in 75 | 76) ;; *) exit "$code" ;; esac
-{loss}if [ "$restarts" -ge {requeues} ]; then
-  say "it has been restarted $restarts times ({requeues} are allowed): not requeued"
-  exit "$code"
-fi
-# A cancelled job that requeues itself comes back to life; and when a node was lost, the job may
-# run again elsewhere by now.
-case $(scontrol show job -o "$id") in
-  *JobState=RUNNING*" Restarts=$restarts "* | *Reason=TimeLimit*" Restarts=$restarts "*) ;;
-  *)
-    say "SLURM ends or restarts this job itself: not requeued from here"
-    exit "$code"
-    ;;
-esac
-for attempt in 1 2 3; do
-  scontrol requeue "$id" && exit "$code"
-  sleep 5
-done
-say "SLURM does not requeue it (its words above). Go on with: lacuna sweep retry"
-exit "$code"
+# USR2 ({notice} s before the time limit: save and stop) must not end it before it can listen.
+trap '' USR2
+exec {command}
 )script",
       fmt::arg("count", request.tasks.size()), fmt::arg("name", request.name),
       fmt::arg("submit", bash_line(submit_command(request))),
       fmt::arg("directives", directives(request)),
-      fmt::arg("tasks", bash_quoted(tasks_path(request).string())),
-      fmt::arg("staging", staging_lines(request)), fmt::arg("command", command),
-      fmt::arg("notice", request.signal_seconds), fmt::arg("loss", loss_lines(request)),
-      fmt::arg("requeues", request.max_requeues));
+      fmt::arg("tasks", bash_quoted(tasks_path(request).string())), fmt::arg("command", command),
+      fmt::arg("notice", request.signal_seconds));
 }
 
 }  // namespace lacuna::slurm

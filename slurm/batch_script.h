@@ -1,10 +1,8 @@
 // The script of an array, to be read by people: what sbatch gets and what each task does. Pure
 // functions of the request.
 //
-// A task runs its command in the background so that bash hears signals, passes USR2 and TERM on as
-// USR2 (save and stop), and decides by the exit code: 75 and 76 put the job back into the queue by
-// `scontrol requeue`, which needs no setting by an administrator. Not requeued is a job that was
-// cancelled, has had max_requeues restarts, or lost ranks twice without getting further.
+// The script finds the name of its task and becomes the request's runner, which does everything
+// else: signals, staging directories, requeues (job_course.h).
 #pragma once
 
 #include <string>

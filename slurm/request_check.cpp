@@ -108,7 +108,9 @@ void check_request(const ArrayRequest& request) {
   check_at_least("signal_seconds", request.signal_seconds, 1);
   check_path("folder", request.folder, false);
   check_path("logs", request.logs, true);
-  if (request.command.empty()) throw_error<ConfigError>("{}: no command", request.name);
+  if (request.command.empty() || request.runner.empty()) {
+    throw_error<ConfigError>("{}: no command", request.name);
+  }
   const auto uses_staging = [](const std::string& word) {
     return word.find("{staging}") != std::string::npos;
   };

@@ -60,6 +60,8 @@ struct ArrayRequest {
   // argument {task} stands for the task's name and {staging} for a node-local directory of the job,
   // made before and removed after on each of its nodes. No shell reads anything else in them.
   std::vector<std::string> command;
+  // What runs it (job_course.h): a program that takes the options of `lacuna sweep job`.
+  std::vector<std::string> runner{"lacuna", "sweep", "job"};
   std::filesystem::path staging;  // under which {staging} is made, "/tmp"; needed if it is used
   // Directory whose last entry by name tells how far a task is: {task} as above; "" = not known. A
   // task that ends with 76 twice at the same entry is not requeued again.
@@ -113,6 +115,12 @@ struct Capabilities {
   std::string pmix_reason;   // what was seen, for people
 };
 
+// Of a task that runs and may requeue itself.
+enum class TaskFate {
+  kOurs,   // it runs, or its time limit ends it: it may
+  kTaken,  // cancelled, or started again elsewhere: a requeue would bring it back to life
+};
+
 class Scheduler {
  public:
   virtual ~Scheduler() = default;
@@ -128,6 +136,10 @@ class Scheduler {
   virtual std::vector<TaskState> query(const std::vector<std::string>& jobs) = 0;
   // "12" cancels an array, "12_3" one task. What has ended already is no error.
   virtual void cancel(const std::vector<std::string>& jobs) = 0;
+  // For a task about itself: "12_3", which has been started again `restarts` times.
+  virtual TaskFate fate(const std::string& task, int restarts) = 0;
+  // Puts a task that runs back into the queue; it is ended for that.
+  virtual void requeue(const std::string& task) = 0;
   virtual Limits limits() = 0;
   virtual Capabilities capabilities() = 0;
 };

@@ -164,6 +164,26 @@ void SlurmScheduler::cancel(const std::vector<std::string>& jobs) {
   }
 }
 
+TaskFate SlurmScheduler::fate(const std::string& task, int restarts) {
+  std::string line = " " + commands_.run({"scontrol", "show", "job", "-o", task}).output;
+  std::replace(line.begin(), line.end(), '\n', ' ');
+  if (line.find(" JobState=") == std::string::npos) {
+    throw SchedulerError(Kind::kUnreadable,
+                         "scontrol show job does not tell JobState. Please report "
+                         "it, with what `squeue --version` prints.");
+  }
+  const auto says = [&](const std::string& word) {
+    return line.find(" " + word + " ") != std::string::npos;
+  };
+  // At its end a job is COMPLETING, whoever ends it; the time limit alone is no obstacle.
+  const bool runs = says("JobState=RUNNING") || says("Reason=TimeLimit");
+  return runs && says(fmt::format("Restarts={}", restarts)) ? TaskFate::kOurs : TaskFate::kTaken;
+}
+
+void SlurmScheduler::requeue(const std::string& task) {
+  commands_.run({"scontrol", "requeue", task});
+}
+
 Limits SlurmScheduler::limits() { return {settings().max_array_size}; }
 
 Capabilities SlurmScheduler::capabilities() {

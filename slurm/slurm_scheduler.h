@@ -24,6 +24,8 @@ class SlurmScheduler final : public Scheduler {
   std::vector<std::string> find(const std::string& name) override;
   std::vector<TaskState> query(const std::vector<std::string>& jobs) override;
   void cancel(const std::vector<std::string>& jobs) override;
+  TaskFate fate(const std::string& task, int restarts) override;
+  void requeue(const std::string& task) override;
   Limits limits() override;
   Capabilities capabilities() override;
 

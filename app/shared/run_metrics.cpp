@@ -77,7 +77,7 @@ void RunMetrics::open(coordinator::Coordinator& coordinator) {
   if (address == "auto") address = coordinator.endpoint().address;
   auto endpoint = std::make_unique<monitoring::MetricsEndpoint>(
       options_, address.empty() ? "127.0.0.1" : address, monitoring::run_label(directory_),
-      slurm_job(), [&coordinator] { return coordinator.figures(); });
+      slurm_job(), [&coordinator] { return coordinator.figures(); }, coordinator.endpoint().token);
   coordinator.announce_metrics(endpoint->url());
   if (endpoint->port() != 0) log::debug("metrics at {}", endpoint->url());
   const std::lock_guard lock(mutex_);

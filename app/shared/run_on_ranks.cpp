@@ -5,6 +5,7 @@
 
 #include <unistd.h>
 
+#include "app/shared/tell_exception.h"
 #include "base/text/log.h"
 #include "comm/mpi.h"
 #include "comm/solo.h"
@@ -20,6 +21,7 @@ namespace {
   request.program.insert(request.program.end(), arguments.begin(), arguments.end());
   const coordinator::LaunchPlan plan =
       coordinator::plan_launch(request, coordinator::gather_launch_facts());
+  if (!plan.warning.empty()) log::warn("{}", plan.warning);
   for (const auto& [name, value] : plan.environment) setenv(name.c_str(), value.c_str(), 1);
   std::vector<char*> words;
   for (const std::string& word : plan.command) words.push_back(const_cast<char*>(word.c_str()));
@@ -41,9 +43,8 @@ ExitCode run_on_ranks(int ranks, const std::vector<std::string>& arguments,
   comm::MpiSession mpi;
   try {
     return work(mpi.world());
-  } catch (const Error& error) {
-    log::error("{}", error.what());
-    comm::MpiSession::abandon(static_cast<int>(error.code()));
+  } catch (...) {
+    comm::MpiSession::abandon(static_cast<int>(tell_exception().code));
   }
 }
 

@@ -38,6 +38,7 @@ ExitCode supervise(const RankedRun& run) {
   coordinator::SupervisorOptions options;
   options.ranks = run.ranks;
   options.max_restarts = run.max_restarts;
+  options.stopped_seconds = 2 * run.silent_seconds;
   coordinator::SupervisorParts parts;
   parts.launch = [&](const coordinator::Attempt& attempt) {
     request.ranks = attempt.ranks;
@@ -45,6 +46,7 @@ ExitCode supervise(const RankedRun& run) {
     request.scratch = attempt.scratch;
     const coordinator::LaunchPlan plan = coordinator::plan_launch(request, facts);
     log::info("ranks: {}, through {} ({})", attempt.ranks, plan.launcher, plan.reason);
+    if (!plan.warning.empty()) log::warn("{}", plan.warning);
     return ChildOptions{plan.command, plan.environment};
   };
   parts.newest_step = [&] { return newest_step(run.run_directory); };

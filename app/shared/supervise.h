@@ -1,5 +1,5 @@
-// `lacuna train --ranks W` outside mpirun and srun: starts this program again as W ranks and
-// watches over them (coordinator/supervisor/supervisor.h).
+// `lacuna train --ranks W` outside mpirun and srun, and a run of one rank that is to be restarted:
+// starts this program again as W ranks and watches over them (coordinator/supervisor/supervisor.h).
 #pragma once
 
 #include <filesystem>
@@ -15,6 +15,7 @@ struct RankedRun {
   int ranks = 2;
   coordinator::Launcher launcher = coordinator::Launcher::kAuto;
   int max_restarts = 3;
+  double silent_seconds = 30;           // as monitor.heartbeat_limit
   bool fewer_after_loss = false;        // a rank less at each restart, but never none
   std::vector<std::string> arguments;   // of this program, for a rank
   std::filesystem::path run_directory;  // that the arguments name

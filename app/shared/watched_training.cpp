@@ -6,20 +6,24 @@
 #include "app/shared/run_metrics.h"
 #include "base/error.h"
 #include "base/files/json_lines.h"
+#include "base/process/deadlines.h"
 #include "base/process/pulse.h"
 #include "comm/counted.h"
 #include "comm/gather_texts.h"
+#include "comm/mpi.h"
+#include "comm/peer_lost.h"
+#include "coordinator/supervisor/end_note.h"
 #include "coordinator/watch/rank_session.h"
 
 namespace lacuna::app {
 namespace {
 
+constexpr double kDiskSeconds = 3;  // for what is written down when the process is left
+
 std::vector<std::string> gather(worker::TrainingHooks& hooks, const std::string& mine) {
   std::vector<std::string> texts;
-  const auto result = comm::gather_texts(*hooks.ranks, mine, texts, hooks.peer_deadline);
-  if (!result.ok()) {
-    throw Error("telling the ranks of one another failed: " + result.text, ExitCode::kPeerLost);
-  }
+  comm::require(comm::gather_texts(*hooks.ranks, mine, texts, hooks.peer_deadline),
+                "telling the ranks of one another failed");
   return texts;
 }
 
@@ -47,10 +51,18 @@ worker::TrainingResult train_watched(const worker::RunConfig& config,
   coordinator::RankSession session(
       options, run_directory, rank, hooks.ranks ? hooks.ranks->size() : 1, pulse,
       [&](const std::string& mine) { return gather(hooks, mine); },
-      [&](const Json& event) { JsonLines(run_directory / "events.jsonl").append(event); },
+      [&](const Json& event) {
+        run_detached(kDiskSeconds,
+                     [&] { JsonLines(run_directory / "events.jsonl").append(event); });
+      },
       [&](const std::string& reason) {
-        counted.withdraw();
-        coordinator::RankSession::leave_process(reason);
+        // Files in processes of their own, words to the terminal alone: the disk may be what hangs.
+        const std::string text = "leaving with exit code 76, because of " + reason +
+                                 " The same command resumes from the newest checkpoint.";
+        run_detached(kDiskSeconds, [&] { counted.withdraw(); });
+        coordinator::leave_end_note(run_directory, rank, static_cast<int>(ExitCode::kPeerLost),
+                                    reason);
+        comm::leave_process_with_words(rank > 0 ? fmt::format("rank {}: {}", rank, text) : text);
       },
       counted.figures());
   const Closing closing{counted};

@@ -64,5 +64,6 @@ void add_sweep_status(CLI::App& sweep, ExitCode& code);
 void add_sweep_cancel(CLI::App& sweep, ExitCode& code);
 void add_sweep_report(CLI::App& sweep, ExitCode& code);
 void add_sweep_task(CLI::App& sweep, ExitCode& code);
+void add_sweep_job(CLI::App& sweep, ExitCode& code);
 
 }  // namespace lacuna::app

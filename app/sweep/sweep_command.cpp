@@ -12,6 +12,7 @@ void add_sweep(CLI::App& program, ExitCode& code) {
   add_sweep_cancel(*sweep, code);
   add_sweep_report(*sweep, code);
   add_sweep_task(*sweep, code);
+  add_sweep_job(*sweep, code);
   sweep->footer(
       "Example: lacuna sweep plan experiments/phantom-small.json --set data.cache=cache/\n"
       "         lacuna sweep submit experiments/phantom-small.json --set data.cache=cache/ --local "

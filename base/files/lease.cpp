@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/files/held_error.h"
 #include "base/process/host.h"
 #include "base/process/thread_name.h"
 #include "base/text/log.h"
@@ -157,7 +158,7 @@ class Acquisition {
 
   [[noreturn]] void refuse(int descriptor, const std::optional<LeaseOwner>& owner) const {
     ::close(descriptor);
-    throw_error<DataError>(
+    throw_error<HeldError>(
         "{}: another process writes to this directory: {}. Wait for it, stop it, or choose "
         "another directory.",
         path_.parent_path().string(),

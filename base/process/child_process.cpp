@@ -20,6 +20,7 @@ namespace {
 
 // How long a wait sleeps before it asks again whether the program has ended.
 constexpr double kAskSeconds = 0.02;
+constexpr double kKillSeconds = 10;  // from SIGKILL until a process is given up
 
 double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
@@ -185,7 +186,11 @@ int ChildProcess::end(double grace) {
     wait(deadline - now());
   }
   ::kill(-pid_, SIGKILL);
-  while (!code_) wait(1);
+  for (const double deadline = now() + kKillSeconds; !code_ && now() < deadline;) {
+    wait(deadline - now());
+  }
+  // One that hangs in the kernel ends when that lets it; nobody waits for it any more.
+  if (!code_) code_ = 128 + SIGKILL;
   return *code_;
 }
 

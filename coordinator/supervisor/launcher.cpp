@@ -8,6 +8,7 @@
 
 #include <sched.h>
 #include <sys/prctl.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -87,17 +88,20 @@ Launcher launcher_named(const std::string& name) {
   if (name == "auto") return Launcher::kAuto;
   if (name == "mpirun") return Launcher::kMpirun;
   if (name == "srun") return Launcher::kSrun;
+  if (name == "solo") return Launcher::kSolo;
   throw_error<ConfigError>("--launcher {}: expected auto, mpirun, srun or solo", name);
 }
 
 void end_with_launcher() {
-  std::ifstream file("/proc/" + std::to_string(::getppid()) + "/comm");
+  const pid_t launcher = ::getppid();
+  std::ifstream file("/proc/" + std::to_string(launcher) + "/comm");
   std::string parent;
   std::getline(file, parent);
   // Not under srun: which thread of slurmstepd starts a task is its own affair, and the kernel
   // would take the end of that thread for the end of the parent.
   if (parent == "mpirun" || parent == "orterun" || parent == "orted") {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (::getppid() != launcher) ::_exit(128 + SIGKILL);  // it ended before it could be watched
   }
 }
 
@@ -114,6 +118,10 @@ LaunchFacts gather_launch_facts() {
   cpu_set_t set;
   CPU_ZERO(&set);
   if (::sched_getaffinity(0, sizeof set, &set) == 0) facts.cores = CPU_COUNT(&set);
+  struct statvfs memory {};
+  if (::statvfs("/dev/shm", &memory) == 0) {
+    facts.shared_memory_free = static_cast<std::int64_t>(memory.f_bavail * memory.f_frsize);
+  }
   facts.has_mpirun = is_on_path("mpirun");
   facts.has_srun = is_on_path("srun");
   if (facts.has_srun && facts.environment.contains("SLURM_JOB_ID")) {
@@ -122,7 +130,13 @@ LaunchFacts gather_launch_facts() {
   return facts;
 }
 
+// Open MPI gives each rank a segment of 4 MiB, and each pair queues in it.
+std::int64_t shared_memory_needed(int ranks) { return (std::int64_t{6} << 20) * ranks; }
+
 LaunchPlan plan_launch(const LaunchRequest& request, const LaunchFacts& facts) {
+  if (request.launcher == Launcher::kSolo) {
+    return {request.program, request.environment, "this program", "one rank", ""};
+  }
   const bool in_job = facts.environment.contains("SLURM_JOB_ID");
   const int nodes = number(variable(facts, "SLURM_JOB_NUM_NODES"), 1);
   const Choice choice = choose(request.launcher, facts, in_job);
@@ -152,7 +166,19 @@ LaunchPlan plan_launch(const LaunchRequest& request, const LaunchFacts& facts) {
                "--bind-to", "none", "--mca", "odls_base_sigkill_timeout",
                kKillSeconds};
     if (facts.is_root) command.push_back("--allow-run-as-root");
-    if (nodes == 1) {
+    const bool full = facts.shared_memory_free >= 0 &&
+                      facts.shared_memory_free < shared_memory_needed(request.ranks);
+    if (nodes == 1 && full && !facts.environment.contains("OMPI_MCA_btl")) {
+      // Ranks that find no room there die of SIGBUS or of fifty lines of Open MPI.
+      plan.environment["OMPI_MCA_btl"] = "self,tcp";
+      unless_set("OMPI_MCA_btl_tcp_if_include", "lo");
+      plan.warning = fmt::format(
+          "/dev/shm has {:.1f} MiB free, {} ranks want {:.0f}: they talk over loopback instead of "
+          "shared memory, which is slower. See what lies there (ls -la /dev/shm); a container gets "
+          "more by --shm-size.",
+          static_cast<double>(facts.shared_memory_free) / (1 << 20), request.ranks,
+          static_cast<double>(shared_memory_needed(request.ranks)) / (1 << 20));
+    } else if (nodes == 1) {
       unless_set("OMPI_MCA_btl", "self,vader");
       if (!request.scratch.empty()) {
         // What a killed rank or mpirun leaves lies where we find it.

@@ -3,13 +3,14 @@
 // facts. Nothing passes through a shell.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <string>
 #include <vector>
 
 namespace lacuna::coordinator {
 
-enum class Launcher { kAuto, kMpirun, kSrun };
+enum class Launcher { kAuto, kMpirun, kSrun, kSolo };  // kSolo: one rank, started directly
 
 struct LaunchFacts {
   std::map<std::string, std::string> environment;  // of this process
@@ -17,6 +18,7 @@ struct LaunchFacts {
   int cores = 1;  // of this host that this process may use
   bool has_mpirun = false, has_srun = false;
   bool srun_has_pmix = false;  // `srun --mpi=list` names it; asked only inside an allocation
+  std::int64_t shared_memory_free = -1;  // bytes in /dev/shm; -1: not known
 };
 
 struct LaunchRequest {
@@ -34,9 +36,13 @@ struct LaunchPlan {
   std::map<std::string, std::string> environment;  // to be added to that of this process
   std::string launcher;                            // "mpirun", "srun"
   std::string reason;                              // why, for people
+  std::string warning;                             // what is worth telling them; mostly empty
 };
 
 LaunchFacts gather_launch_facts();
+
+// Bytes of /dev/shm that ranks of one host exchange messages through.
+std::int64_t shared_memory_needed(int ranks);
 
 // Throws ConfigError when the launcher that was asked for, or any, is not there.
 // Settings of Open MPI and OMP_NUM_THREADS that the user has in the environment are kept.
@@ -46,7 +52,7 @@ LaunchPlan plan_launch(const LaunchRequest& request, const LaunchFacts& facts);
 // when that process is killed itself. Nothing happens under another parent.
 void end_with_launcher();
 
-// "auto", "mpirun", "srun". Throws ConfigError for another name.
+// "auto", "mpirun", "srun", "solo". Throws ConfigError for another name.
 Launcher launcher_named(const std::string& name);
 
 }  // namespace lacuna::coordinator

@@ -7,13 +7,16 @@
 #include <cstring>
 
 #include "base/files/hash.h"
+#include "base/files/held_error.h"
 #include "base/text/log.h"
+#include "coordinator/supervisor/end_note.h"
 #include "coordinator/supervisor/rank_report.h"
 
 namespace lacuna::coordinator {
 namespace {
 
 constexpr double kLookSeconds = 0.1;    // between two looks at signals and at what ranks print
+constexpr int kLooksPerCheck = 10;      // every second: whether the launcher still has a purpose
 constexpr double kLongestBackOff = 60;  // seconds
 constexpr int kLossesWithoutProgress = 2;
 constexpr std::size_t kKeptText = 1 << 17;  // of the launcher's messages: its reports come last
@@ -32,7 +35,8 @@ std::string run_id(const Path& run_directory) {
 
 Supervisor::Supervisor(const Path& run_directory, const SupervisorOptions& options,
                        SupervisorParts parts)
-    : options_(options),
+    : run_directory_(run_directory),
+      options_(options),
       parts_(std::move(parts)),
       log_(run_directory, *parts_.clock),
       run_id_(run_id(run_directory)),
@@ -52,6 +56,10 @@ ExitCode Supervisor::run() {
     if (const auto code = final_code(ending)) {
       log_.event("end", {{"ranks", ranks_}, {"code", static_cast<int>(*code)}});
       return *code;
+    }
+    if (!log_.answers()) {
+      log::error("{}", ending.reason);
+      return give_up(fmt::format("{} takes no writes: its storage hangs", run_directory_.string()));
     }
     const std::int64_t reached = parts_.newest_step();
     losses_in_place = reached == step ? losses_in_place + 1 : 0;
@@ -76,6 +84,8 @@ ExitCode Supervisor::run() {
 }
 
 Supervisor::Ending Supervisor::attempt() {
+  clear_end_notes(run_directory_);
+  seen_ = {};
   ChildOptions options = parts_.launch({ranks_, {{kRunIdVariable, run_id_}}, scratch_.path()});
   options.capture_error = true;
   ChildProcess ranks(options);
@@ -87,19 +97,54 @@ Supervisor::Ending Supervisor::attempt() {
     if (text.size() > 2 * kKeptText) text.erase(0, text.size() - kKeptText);
   };
   std::optional<int> code;
-  while (!code) {
+  std::string overdue;
+  for (int looks = 1; !code; ++looks) {
     code = ranks.wait(kLookSeconds);
     pass_on();
-    if (!code && stop_requested()) hand_on_stop(ranks);
+    if (code) break;
+    if (stop_requested()) hand_on_stop(ranks);
+    if (looks % kLooksPerCheck != 0) continue;
+    overdue = find_overdue();
+    if (overdue.empty()) continue;
+    log::error("{}: ending what is left of it", overdue);
+    code = ranks.end(options_.leave_seconds);
   }
   pass_on();
-  const auto report = find_rank_report(text);
+  const auto report = find_cause(read_end_notes(run_directory_), ranks_, text);
   if (!report) {
-    return {*code, reason_of(*code, Path(options.command.front()).filename().string()), false};
+    const std::string launcher = Path(options.command.front()).filename().string();
+    return {*code, overdue.empty() ? reason_of(*code, launcher) : overdue, false};
   }
   // The rank's own code: srun kills the others after the first that ends with 75 or 77, and then
   // ends with the highest code of all, that of a killed one.
-  return {report->signal == 0 ? report->code : *code, describe(*report), true};
+  return {report->signal == 0 ? report->code : 128 + report->signal, describe(*report), true};
+}
+
+std::string Supervisor::find_overdue() {
+  const auto looks = [](double seconds) {
+    return static_cast<int>(std::ceil(seconds / (kLookSeconds * kLooksPerCheck)));
+  };
+  const std::vector<RankProcess> here = rank_processes_of(run_id_);
+  // Of ranks on several hosts those elsewhere may be at work: they watch over one another.
+  const bool all_here = here.size() >= static_cast<std::size_t>(ranks_);
+  seen_.all = seen_.all || all_here;
+  seen_.none = seen_.all && here.empty() ? seen_.none + 1 : 0;
+  const bool all_stopped = all_here && std::all_of(here.begin(), here.end(), [](const auto& rank) {
+                             return rank.state == 'T' || rank.state == 't';
+                           });
+  seen_.stopped = all_stopped ? seen_.stopped + 1 : 0;
+  seen_.noted = count_end_notes(run_directory_) >= ranks_ ? seen_.noted + 1 : 0;
+  if (seen_.none > looks(options_.leave_seconds)) {
+    return "the launcher lives on although none of its ranks on this host does";
+  }
+  if (seen_.noted > looks(options_.leave_seconds)) {
+    return "the launcher lives on although all ranks have said that they end";
+  }
+  if (seen_.stopped > looks(options_.stopped_seconds)) {
+    return fmt::format("all ranks of this host have been stopped (SIGSTOP) for {:.0f} s",
+                       options_.stopped_seconds);
+  }
+  return "";
 }
 
 // Always SIGUSR2: mpirun hands it on to every rank, whereas SIGTERM makes it kill them. Sent again
@@ -130,6 +175,7 @@ std::optional<ExitCode> Supervisor::final_code(const Ending& ending) const {
     case 2:
     case 75:
     case 77:
+    case static_cast<int>(kHeldCode):
       return static_cast<ExitCode>(ending.code);
     case 1:
       // A batch system that sends SIGTERM to everybody makes mpirun kill the ranks and end with 1.

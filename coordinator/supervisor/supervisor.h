@@ -2,8 +2,12 @@
 // and starts again from the newest checkpoint when a rank is lost.
 //
 // What counts as a loss: exit code 76, a signal, or any code that is not part of the contract
-// (docs/exit-codes.md). 0, 1, 2, 75 and 77 end the supervisor with that code. It gives up, with 76,
-// after `max_restarts` restarts or after two losses without a new checkpoint in between.
+// (docs/exit-codes.md). 0, 1, 2, 75, 77 and 79 end the supervisor with that code. It gives up, with
+// 76, after `max_restarts` restarts, after two losses without a new checkpoint in between, or when
+// the run directory does not answer. How ranks ended it reads from their notes (end_note.h).
+//
+// It waits for nobody for ever: a launcher that outlives its ranks, and ranks of this host that are
+// all stopped, are killed.
 //
 // One supervisor per run directory (SupervisorLog). Before each start no process and no shared
 // memory of an attempt before is left on this host, even when that attempt's supervisor was killed.
@@ -30,7 +34,9 @@ struct SupervisorOptions {
   // From the request to stop until ranks that have not saved and left are killed. Batch systems
   // kill earlier by themselves; this bounds an interactive wait.
   double stop_seconds = 600;
-  double leave_seconds = 5;  // processes may outlive the launcher so long before they are killed
+  double leave_seconds = 5;  // processes may outlive the launcher so long before they are killed,
+                             // and the launcher its ranks
+  double stopped_seconds = 60;  // all ranks of this host may be stopped (SIGSTOP) for so long
 };
 
 struct Attempt {
@@ -66,6 +72,8 @@ class Supervisor {
     bool told_by_rank = false;  // the launcher reported a rank's own end
   };
   Ending attempt();
+  // What is wrong with an attempt whose launcher still runs; empty: nothing. Asked once a second.
+  std::string find_overdue();
   void hand_on_stop(ChildProcess& ranks);
   bool stop_requested() const { return parts_.signals->pending() != 0; }
   // The code to end with, or nothing when it was a loss.
@@ -73,12 +81,19 @@ class Supervisor {
   bool back_off();  // false when a stop was requested meanwhile
   ExitCode give_up(const std::string& why);
 
+  const Path run_directory_;
   const SupervisorOptions options_;
   const SupervisorParts parts_;
   SupervisorLog log_;
   const std::string run_id_;
   SharedScratch scratch_;
   int ranks_, restarts_ = 0;
+  // Of this attempt: all ranks were seen on this host; looks in a row that found none, the notes of
+  // all, all stopped.
+  struct {
+    bool all = false;
+    int none = 0, noted = 0, stopped = 0;
+  } seen_;
   double stop_at_ = 0, resend_after_ = 0, resend_at_ = 0;  // of the clock; 0 = no stop yet
 };
 

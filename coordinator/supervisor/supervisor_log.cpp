@@ -5,12 +5,19 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/files/held_error.h"
+#include "base/files/json_lines.h"
+#include "base/process/deadlines.h"
+#include "base/text/log.h"
 
 namespace lacuna::coordinator {
 namespace {
+
+constexpr double kLogSeconds = 10;  // seconds
 
 int locked(const Path& directory) {
   posix_file_system().make_directories(directory);
@@ -27,7 +34,7 @@ int locked(const Path& directory) {
     throw_error<DataError>("{}: cannot be locked: {}. Use a file system with locks (flock).",
                            path.string(), std::strerror(code));
   }
-  throw_error<DataError>(
+  throw_error<HeldError>(
       "{}: another `lacuna train` with several ranks works in this directory. Wait for it, stop "
       "it, or choose another --out.",
       directory.string());
@@ -36,14 +43,25 @@ int locked(const Path& directory) {
 }  // namespace
 
 SupervisorLog::SupervisorLog(const Path& run_directory, const Clock& clock)
-    : clock_(clock), lock_(locked(run_directory)), lines_(run_directory / "supervisor.jsonl") {}
+    : path_(run_directory / "supervisor.jsonl"), clock_(clock), lock_(locked(run_directory)) {}
 
 SupervisorLog::~SupervisorLog() { ::close(lock_); }
 
 void SupervisorLog::event(const std::string& kind, Json detail) {
   detail["time"] = utc_text(clock_.unix_seconds());
   detail["event"] = kind;
-  lines_.append(detail);
+  const auto append = [&] {
+    if (!JsonLines(path_).append(detail)) throw_error<Error>("not written");
+  };
+  if (run_detached(kLogSeconds, append)) return;
+  log::warn("{}: the line \"{}\" could not be written within {:.0f} s", path_.string(), kind,
+            kLogSeconds);
+}
+
+bool SupervisorLog::answers() {
+  return run_detached(kLogSeconds, [&] {
+    if (::utimensat(AT_FDCWD, path_.c_str(), nullptr, 0) != 0) throw_error<Error>("not touched");
+  });
 }
 
 }  // namespace lacuna::coordinator

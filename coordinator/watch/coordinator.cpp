@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/metrics/metric_names.h"
 #include "base/metrics/metrics_json.h"
+#include "base/process/deadlines.h"
 #include "base/process/thread_name.h"
 #include "base/text/log.h"
 #include "coordinator/http/access.h"
@@ -19,7 +20,9 @@ namespace {
 
 // For the server to put an answer on the wire that it has just been given.
 constexpr std::chrono::milliseconds kAnswerTime(200);
-constexpr std::size_t kGuests = 64;  // connections besides those of the ranks
+constexpr double kDiskSeconds = 3;     // for what is written down about a loss
+constexpr double kFinishSeconds = 60;  // at least, where a rank that does not end is not judged
+constexpr std::size_t kGuests = 64;    // connections besides those of the ranks
 
 std::chrono::duration<double> seconds(double value) { return std::chrono::duration<double>(value); }
 
@@ -29,6 +32,8 @@ Coordinator::Coordinator(const SessionOptions& options, const std::filesystem::p
                          int ranks, const std::string& address, const Pulse& pulse, Report report,
                          Leave leave, Figures figures)
     : interval_(options.limits.interval),
+      finish_limit_(WatchLimits::kSlowFactor * std::max(options.limits.stall, kFinishSeconds) +
+                    2 * options.limits.silent),
       directory_(run_directory),
       pulse_(pulse),
       report_(std::move(report)),
@@ -123,18 +128,9 @@ void Coordinator::warn_of_unheard() {
   }
 }
 
+// First the other ranks are told, from memory; only then what may need a disk, each with a limit:
+// it may be the very disk that hangs.
 void Coordinator::lose(const Verdict& verdict) {
-  log::error("{}", verdict.text);
-  const Json event = {
-      {"event", "peer_lost"},       {"time", utc_text(steady_clock().unix_seconds())},
-      {"step", pulse_.read().step}, {"rank", verdict.rank},
-      {"cause", verdict.cause},     {"reason", verdict.text}};
-  status_.publish("event", event);
-  try {
-    if (report_) report_(event);
-  } catch (const std::exception& error) {
-    log::warn("{}", error.what());  // a full disk must not keep the ranks from leaving
-  }
   std::unique_lock lock(mutex_);
   lost_ = verdict;
   // The others learn it from the answer to their next heartbeat; those that are lost never will.
@@ -143,13 +139,30 @@ void Coordinator::lose(const Verdict& verdict) {
                        rank.at("heartbeat_age").get<double>() < 3 * interval_;
     to_tell_[rank.at("rank").get<std::size_t>()] = hears && rank.at("rank") != 0;
   }
+  lock.unlock();
+  changed_.notify_all();
+  const Json event = {
+      {"event", "peer_lost"},       {"time", utc_text(steady_clock().unix_seconds())},
+      {"step", pulse_.read().step}, {"rank", verdict.rank},
+      {"cause", verdict.cause},     {"reason", verdict.text}};
+  (void)run_within(kDiskSeconds, [this, event, text = verdict.text] {
+    log::error("{}", text);
+    status_.publish("event", event);
+  });
+  try {
+    if (report_) report_(event);
+  } catch (const std::exception& error) {
+    log::warn("{}", error.what());  // a full disk must not keep the ranks from leaving
+  }
+  lock.lock();
   changed_.wait_for(lock, seconds(2 * interval_ + 1), [&] {
     return std::none_of(to_tell_.begin(), to_tell_.end(), [](bool each) { return each; });
   });
   lock.unlock();
   if (to_tell_.size() > 1) std::this_thread::sleep_for(kAnswerTime);
   changed_.notify_all();
-  remove_endpoint(directory_, endpoint_);  // leaving runs no destructors
+  // Leaving runs no destructors.
+  run_detached(kDiskSeconds, [&] { remove_endpoint(directory_, endpoint_); });
   leave_(verdict.text);
 }
 
@@ -160,7 +173,10 @@ void Coordinator::finish(RankEnd end) {
   self_.pulse = pulse_.read();
   hear(self_);
   if (end != RankEnd::kDone || !server_) return;
-  changed_.wait(lock, [&] { return lost_ || watch_.all_ended(/*except=*/0); });
+  const auto over = [&] { return lost_ || watch_.all_ended(/*except=*/0); };
+  if (changed_.wait_for(lock, seconds(finish_limit_), over)) return;
+  log::warn("not all ranks have said within {:.0f} s that they end: leaving all the same",
+            finish_limit_);
 }
 
 Json Coordinator::heartbeat(const Json& json) {

@@ -35,7 +35,8 @@ struct RankSamples {
 
 class Coordinator final : public ServerApi {
  public:
-  // Tells of a lost rank, as a line for events.jsonl, before the process is left.
+  // Tells of a lost rank, as a line for events.jsonl, before the process is left. It must not wait
+  // for a disk without a limit.
   using Report = std::function<void(const Json& event)>;
 
   // Listens on `address`; when it or the port cannot be used, on another port, then on loopback,
@@ -60,7 +61,8 @@ class Coordinator final : public ServerApi {
   // and got on.
   std::vector<RankSamples> figures();
 
-  // This rank ends. After a success it waits until the others have ended too, or one is lost.
+  // This rank ends. After a success it waits until the others have ended too, or one is lost, for
+  // as long as the slowest legitimate activity may take.
   void finish(RankEnd end);
 
   Json status() override;
@@ -78,7 +80,7 @@ class Coordinator final : public ServerApi {
   void hear(const Heartbeat& heartbeat);  // with the lock held
   void keep_figures(int rank, const Json& metrics);
 
-  const double interval_;
+  const double interval_, finish_limit_;
   const std::filesystem::path directory_;
   const Pulse& pulse_;
   const Report report_;

@@ -34,7 +34,7 @@ struct MachineFacts {
   std::uint64_t memory_bytes = 0;      // of the machine or its control group
   std::uint64_t available_memory_bytes = 0;
   std::uint64_t open_files = 0;           // soft limit
-  std::uint64_t shared_memory_bytes = 0;  // size of /dev/shm
+  std::uint64_t shared_memory_bytes = 0, free_shared_memory_bytes = 0;  // of /dev/shm
   std::uint64_t free_disk_bytes = 0;      // where results go
   std::string directory;                  // where that is
 };

@@ -148,6 +148,7 @@ MachineFacts gather_machine(const Path& directory) {
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) == 0) facts.open_files = limit.rlim_cur;
   facts.shared_memory_bytes = space_of("/dev/shm").size;
+  facts.free_shared_memory_bytes = space_of("/dev/shm").free;
   facts.directory = std::filesystem::absolute(directory).lexically_normal().string();
   facts.free_disk_bytes = space_of(directory).free;
   return facts;
@@ -160,12 +161,17 @@ std::vector<Finding> judge_machine(const MachineFacts& facts) {
                       std::to_string(facts.open_files),
                       few_files ? "Run: ulimit -n 4096. Each case of a cache is a file." : ""});
   const bool small_shared = facts.shared_memory_bytes < (64u << 20);
-  findings.push_back({small_shared ? Verdict::kAdvice : Verdict::kGood, "limits", "/dev/shm",
-                      gib(facts.shared_memory_bytes),
-                      small_shared
-                          ? "Several processes on one machine talk through it: enlarge it (in a "
-                            "container: --shm-size=1g)."
-                          : ""});
+  const bool full_shared = facts.free_shared_memory_bytes < (32u << 20);
+  const char* about_shared =
+      small_shared  ? "Several processes on one machine talk through it: enlarge it (in a "
+                      "container: --shm-size=1g)."
+      : full_shared ? "Several processes on one machine talk through it, and it is full: see what "
+                      "lies there (ls -la /dev/shm)."
+                    : "";
+  findings.push_back({*about_shared ? Verdict::kAdvice : Verdict::kGood, "limits", "/dev/shm",
+                      fmt::format("{}, {:.0f} MiB free", gib(facts.shared_memory_bytes),
+                                  static_cast<double>(facts.free_shared_memory_bytes) / (1 << 20)),
+                      about_shared});
   const double free = static_cast<double>(facts.free_disk_bytes) / kGiB;
   findings.push_back({free < 1    ? Verdict::kProblem
                       : free < 10 ? Verdict::kAdvice

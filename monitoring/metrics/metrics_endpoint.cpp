@@ -11,7 +11,9 @@
 
 #include "base/process/host.h"
 #include "base/text/log.h"
+#include "coordinator/http/access.h"
 #include "monitoring/metrics/exposition.h"
+#include "monitoring/metrics/scrape_token.h"
 
 namespace lacuna::monitoring {
 namespace {
@@ -25,28 +27,49 @@ std::string listening(const std::string& address, int port) {
                                                 : fmt::format("[{}]:{}", address, port);
 }
 
+bool is_loopback(const std::string& address) {
+  return address == "::1" || address.starts_with("127.");
+}
+
+// Who may ask at an address; empty: everybody.
+std::vector<std::string> tokens_for(const MetricsOptions& options, const std::string& address,
+                                    const std::string& run_token) {
+  if (options.bind != "auto" || is_loopback(address)) return {};
+  // Never empty: what nobody knows lets nobody in.
+  std::vector<std::string> tokens{run_token.empty() ? coordinator::make_token() : run_token};
+  if (options.targets.empty()) return tokens;
+  try {
+    tokens.push_back(scrape_token(options.targets));
+  } catch (const std::exception& error) {
+    log::warn("metrics: {} Only the token of the run lets anybody see /metrics", error.what());
+  }
+  return tokens;
+}
+
 bool is_any(const std::string& address) { return address == "0.0.0.0" || address == "::"; }
 
 }  // namespace
 
 MetricsEndpoint::MetricsEndpoint(const MetricsOptions& options, const std::string& address,
-                                 const std::string& run, const std::string& job_id, Collect collect)
+                                 const std::string& run, const std::string& job_id, Collect collect,
+                                 const std::string& run_token)
     : run_(run), collect_(std::move(collect)) {
-  listen(options, address);
+  listen(options, address, run_token);
   if (port_ != 0 && !options.targets.empty()) write_target(options, run, job_id);
 }
 
 MetricsEndpoint::~MetricsEndpoint() { withdraw(); }
 
-void MetricsEndpoint::listen(const MetricsOptions& options, const std::string& address) {
+void MetricsEndpoint::listen(const MetricsOptions& options, const std::string& address,
+                             const std::string& run_token) {
   const std::pair<std::string, int> choices[] = {
       {address, options.port}, {address, 0}, {"127.0.0.1", 0}};
   std::string problem;
   for (const auto& [where, port] : choices) {
     try {
-      server_ = std::make_unique<TextServer>(where, port, "/metrics",
-                                             "text/plain; version=0.0.4; charset=utf-8",
-                                             [this] { return text(); });
+      server_ = std::make_unique<TextServer>(
+          where, port, "/metrics", "text/plain; version=0.0.4; charset=utf-8",
+          [this] { return text(); }, tokens_for(options, where, run_token));
       address_ = where;
       port_ = server_->port();
       if (!problem.empty()) {

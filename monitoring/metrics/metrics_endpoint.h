@@ -2,8 +2,11 @@
 // that leads Prometheus there.
 //
 // Threads of its own, at the lowest priority: scrapes take only processor time that training leaves
-// over, and a scraper that is slow, stuck or mad keeps nobody but itself waiting. There is no
-// token: Prometheus cannot have one per run, and nothing here is secret.
+// over, and a scraper that is slow, stuck or mad keeps nobody but itself waiting.
+//
+// Beyond loopback a token is asked for, unless the address was given by name
+// (monitor.metrics_bind): the run's own, or that of the directory of target files (scrape_token.h),
+// which Prometheus can have for all runs.
 #pragma once
 
 #include <chrono>
@@ -27,9 +30,10 @@ class MetricsEndpoint {
 
   // Listens on `address` (bind `auto` replaced). When the port or the address cannot be had, on any
   // port there, then on loopback; when nothing can, or the target file cannot be written, there is
-  // one warning and training goes on. `collect` is called on the thread of this object.
+  // one warning and training goes on. `collect` is called on the thread of this object. run_token:
+  // as in coordinator.token; empty: none.
   MetricsEndpoint(const MetricsOptions& options, const std::string& address, const std::string& run,
-                  const std::string& job_id, Collect collect);
+                  const std::string& job_id, Collect collect, const std::string& run_token = "");
   ~MetricsEndpoint();
   MetricsEndpoint(const MetricsEndpoint&) = delete;
   MetricsEndpoint& operator=(const MetricsEndpoint&) = delete;
@@ -41,7 +45,8 @@ class MetricsEndpoint {
   void withdraw();
 
  private:
-  void listen(const MetricsOptions& options, const std::string& address);
+  void listen(const MetricsOptions& options, const std::string& address,
+              const std::string& run_token);
   void write_target(const MetricsOptions& options, const std::string& run,
                     const std::string& job_id);
   std::string reachable_address() const;

@@ -1,5 +1,6 @@
 #include "monitoring/metrics/text_server.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -10,6 +11,7 @@
 #include <boost/beast/http.hpp>
 
 #include "base/text/log.h"
+#include "coordinator/http/access.h"
 #include "coordinator/http/http_listener.h"
 
 namespace lacuna::monitoring {
@@ -29,6 +31,7 @@ class Connection;
 struct Shared {
   const std::string path, content_type;
   const TextServer::Text text;
+  const std::vector<std::string> tokens;
   const TextServerLimits limits;
   coordinator::Pace pace;  // of requests after the first of a connection
   std::map<std::uint64_t, Connection*> connections{};  // by age
@@ -74,7 +77,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
     response_.version(11);
     response_.set(http::field::server, "lacuna");
     response_.set(http::field::content_type, "text/plain; charset=utf-8");
-    if (target != beast::string_view(shared_.path)) {
+    if (!may_ask(request[http::field::authorization])) {
+      response_.result(http::status::unauthorized);
+      response_.set(http::field::www_authenticate, "Bearer, Basic realm=\"lacuna\"");
+      response_.body() = "show the token: Authorization: Bearer TOKEN\n";
+    } else if (target != beast::string_view(shared_.path)) {
       response_.result(http::status::not_found);
       response_.body() = "there is only " + shared_.path + "\n";
     } else if (request.method() != http::verb::get) {
@@ -93,6 +100,14 @@ class Connection : public std::enable_shared_from_this<Connection> {
                         ErrorCode ignored;
                         self->stream_.socket().shutdown(Tcp::socket::shutdown_send, ignored);
                       });
+  }
+
+  bool may_ask(beast::string_view authorization) const {
+    if (shared_.tokens.empty()) return true;
+    return std::any_of(shared_.tokens.begin(), shared_.tokens.end(), [&](const auto& token) {
+      return coordinator::shows_token({authorization.data(), authorization.size()}, token,
+                                      /*basic_too=*/true);
+    });
   }
 
   void read_in_turn() {
@@ -146,10 +161,12 @@ class TextServer::Listener {
 };
 
 TextServer::TextServer(const std::string& address, int port, std::string path,
-                       std::string content_type, Text text, const TextServerLimits& limits)
-    : listener_(std::make_unique<Listener>(address, port,
-                                           Shared{std::move(path), std::move(content_type),
-                                                  std::move(text), limits, pace_of(limits)})) {}
+                       std::string content_type, Text text, std::vector<std::string> tokens,
+                       const TextServerLimits& limits)
+    : listener_(std::make_unique<Listener>(
+          address, port,
+          Shared{std::move(path), std::move(content_type), std::move(text), std::move(tokens),
+                 limits, pace_of(limits)})) {}
 
 TextServer::~TextServer() = default;
 

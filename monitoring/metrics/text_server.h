@@ -1,4 +1,5 @@
-// An HTTP server of one text at one path, for scrapers: GET, no token, nothing else.
+// An HTTP server of one text at one path, for scrapers: GET, where wanted with a token, nothing
+// else.
 //
 // One thread of its own at the lowest priority, so that requests take only processor time that the
 // rest of the process leaves over. What a client sends or withholds concerns nobody else: requests
@@ -12,6 +13,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace lacuna::monitoring {
 
@@ -30,9 +32,11 @@ class TextServer {
  public:
   using Text = std::function<std::string()>;  // called on the server's thread
 
-  // Listens from here on; port 0: any free one. Throws Error when the address cannot be used.
+  // Listens from here on; port 0: any free one. tokens: a request must show one of them
+  // (Authorization: Bearer TOKEN, or as the password of a browser); empty: nobody is asked. Throws
+  // Error when the address cannot be used.
   TextServer(const std::string& address, int port, std::string path, std::string content_type,
-             Text text, const TextServerLimits& limits = {});
+             Text text, std::vector<std::string> tokens = {}, const TextServerLimits& limits = {});
   ~TextServer();  // closes every connection and frees the port
   TextServer(const TextServer&) = delete;
   TextServer& operator=(const TextServer&) = delete;

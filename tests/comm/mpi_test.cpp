@@ -1,6 +1,7 @@
 // The same promises on real ranks: each test starts mpirun on a body of this program.
 #include "comm/mpi.h"
 
+#include <cstdio>
 #include <memory>
 #include <vector>
 
@@ -9,6 +10,7 @@
 #include <unistd.h>
 
 #include "comm/gradient_reducer.h"
+#include "comm/peer_lost.h"
 #include "tests/comm/deadline.h"
 #include "tests/comm/run_ranks.h"
 
@@ -23,6 +25,78 @@ TEST(Mpi, ReducersThatShareParametersWorkInTurn) { EXPECT_EQ(run_ranks(2, "Share
 TEST(Mpi, DifferentParameterListsAreRefused) { EXPECT_EQ(run_ranks(2, "DifferentLists"), 0); }
 TEST(Mpi, AWaitForAPeerThatNeverComesEndsAtItsDeadline) {
   EXPECT_EQ(run_ranks(2, "MissingPeer"), 76);
+}
+
+// All three ranks learn who is missing, whoever it is; a body that ends well leaves with 0.
+TEST(Mpi, AGatherNamesTheRankThatDoesNotCome) { EXPECT_EQ(run_ranks(3, "MissingInGather"), 76); }
+TEST(Mpi, AGatherNamesRankZeroWhenThatDoesNotCome) { EXPECT_EQ(run_ranks(3, "MissingRoot"), 76); }
+TEST(Mpi, ManyGathersInARowStayApart) { EXPECT_EQ(run_ranks(3, "ManyGathers"), 0); }
+TEST(Mpi, ASplitNamesTheRankThatDoesNotCome) { EXPECT_EQ(run_ranks(2, "MissingInSplit"), 76); }
+
+namespace {
+
+// Ends as a rank that lost others does, if `text` names them.
+void leave_if(bool named, const std::string& text) {
+  if (!named) std::fprintf(stderr, "wrong text: %s\n", text.c_str());
+  MpiSession::abandon(named ? 76 : 3);
+}
+
+}  // namespace
+
+// The ranks that came wait for each other, so that the launcher hears all their verdicts.
+TEST(RankBody, DISABLED_MissingInGather) {
+  MpiSession mpi;
+  const auto ranks = mpi.world();
+  const auto present = ranks->split(ranks->rank() == 1 ? -1 : 0);
+  if (ranks->rank() == 1) ::pause();
+  std::vector<std::vector<std::byte>> all;
+  const CommResult result = ranks->gather_all({}, all, Seconds{0.5});
+  ASSERT_TRUE(present->barrier(kDeadline).ok());
+  leave_if(result.outcome == Outcome::kTimedOut && result.text.starts_with("rank 1 did not come"),
+           result.text);
+}
+
+TEST(RankBody, DISABLED_MissingRoot) {
+  MpiSession mpi;
+  const auto ranks = mpi.world();
+  const auto present = ranks->split(ranks->rank() == 0 ? -1 : 0);
+  if (ranks->rank() == 0) ::pause();
+  std::vector<std::vector<std::byte>> all;
+  const CommResult result = ranks->gather_all({}, all, Seconds{0.5});
+  ASSERT_TRUE(present->barrier(kDeadline).ok());
+  leave_if(result.outcome == Outcome::kTimedOut && result.text.starts_with("rank 0 did not come"),
+           result.text);
+}
+
+// Ranks that come late, in turn: nobody takes an answer of another call for its own.
+TEST(RankBody, DISABLED_ManyGathers) {
+  MpiSession mpi;
+  const auto ranks = mpi.world();
+  for (int i = 0; i < 300; ++i) {
+    if (i % 50 == ranks->rank()) ::usleep(20'000);
+    const std::vector<std::byte> mine(static_cast<std::size_t>((i + ranks->rank()) % 5),
+                                      static_cast<std::byte>(i));
+    std::vector<std::vector<std::byte>> all;
+    ASSERT_TRUE(ranks->gather_all(mine, all, kDeadline).ok());
+    for (int rank = 0; rank < ranks->size(); ++rank) {
+      ASSERT_EQ(all[static_cast<std::size_t>(rank)],
+                std::vector<std::byte>(static_cast<std::size_t>((i + rank) % 5),
+                                       static_cast<std::byte>(i)));
+    }
+  }
+}
+
+TEST(RankBody, DISABLED_MissingInSplit) {
+  MpiSession mpi({.start = Seconds{5}});
+  const auto ranks = mpi.world();
+  if (ranks->rank() == 1) ::pause();
+  try {
+    (void)ranks->split(0);
+    FAIL() << "it came back";
+  } catch (const PeerLost& lost) {
+    leave_if(std::string(lost.what()).find("rank 1 did not come") != std::string::npos,
+             lost.what());
+  }
 }
 
 TEST(RankBody, DISABLED_Collectives) {

@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/files/held_error.h"
 #include "experiments/run_journal.h"
 #include "tests/experiments/toy_program.h"
 #include "tests/experiments/toy_sweep.h"
@@ -132,7 +133,7 @@ TEST(LocalExecutor, AProgramThatIsNotThereEndsTheSweepWithItsName) {
 TEST(LocalExecutor, OneWorksOnASweepAtATime) {
   LocalSweep sweep(kLocalFour);
   const auto lock = sweep.directory.lock();
-  EXPECT_THROW(sweep.run(), DataError);
+  EXPECT_THROW(sweep.run(), HeldError);
 }
 
 }  // namespace

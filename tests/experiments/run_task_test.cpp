@@ -100,16 +100,42 @@ TEST_F(RunTask, ARequestToStopReachesTheTrainingAndTheNextStartGoesOn) {
   EXPECT_EQ(journal().starts, 2);
 }
 
-TEST_F(RunTask, ARunThatAnotherProcessHasIsNotTouched) {
-  const Path run_directory = directory_.run(plan_.runs[0].id);
-  std::filesystem::create_directories(run_directory);
-  {
-    const Lease other(run_directory);
-    EXPECT_EQ(run(), ExitCode::kSavedOnRequest);
-    EXPECT_EQ(program_.calls("train"), 0u);
-    EXPECT_THAT(journal().reason, HasSubstr("another process writes to this directory"));
-  }
+// `lacuna train` finds out who has the run; here a program that says so, as train does.
+TEST_F(RunTask, ARunThatAnotherProcessHasIsNeverFailed) {
+  program_.tell("fail-train", "79");
+  EXPECT_EQ(run(), ExitCode::kSavedOnRequest);
+  EXPECT_EQ(program_.calls("train"), 1u);
+  JournalSummary after = journal();
+  EXPECT_FALSE(after.failed());
+  EXPECT_TRUE(after.open);  // whoever has it goes on
+  EXPECT_THAT(after.reason, HasSubstr("no such cache"));
+  // The other one ends its work meanwhile; what is said later about waiting does not undo that.
+  write_journal(directory_.journal(plan_.runs[0].id), "end",
+                {{"code", 1}, {"reason", "disk full"}});
+  EXPECT_TRUE(journal().failed());
+  program_.untell("fail-train");
   EXPECT_EQ(run(), ExitCode::kDone);
+}
+
+TEST_F(RunTask, AHeldRunIsTakenWhenItIsFreed) {
+  program_.tell("fail-train", "79");
+  settings_.busy_seconds = 60;
+  settings_.held_seconds = 0.01;
+  std::size_t asked = 0;
+  EXPECT_EQ(run([&] {
+              if (program_.calls("train") >= 3 && asked++ == 0) program_.untell("fail-train");
+              return false;
+            }),
+            ExitCode::kDone);
+  EXPECT_GE(program_.calls("train"), 4u);
+  EXPECT_TRUE(journal().done);
+}
+
+TEST_F(RunTask, AWaitForAHeldRunEndsWhenAStopIsRequested) {
+  program_.tell("fail-train", "79");
+  settings_.busy_seconds = 3600;
+  settings_.held_seconds = 3600;
+  EXPECT_EQ(run([&] { return program_.calls("train") > 0; }), ExitCode::kSavedOnRequest);
 }
 
 TEST_F(RunTask, APlanOfAnotherVersionIsRefused) {

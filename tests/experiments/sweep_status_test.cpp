@@ -323,6 +323,35 @@ TEST(SweepStatus, WhatEndedBadlyIsNamed) {
   for (const RunStatus& run : status.runs) EXPECT_FALSE(run.active);
 }
 
+// A controller that did not answer its question: the job ended, the run is as well as ever.
+TEST(SweepStatus, ASavedRunWhoseJobWasNotRequeuedWaitsToGoOn) {
+  Sweep sweep(kFour);
+  sweep.submit();
+  for (const int code : {75, 76}) {
+    const std::size_t run = code == 75 ? 0 : 1;
+    sweep.slurm.end("1", static_cast<int>(run), code);
+    sweep.write(run, "start", Json::object());
+    sweep.write(run, "end", {{"code", code}, {"reason", "stopped on request at step 5"}});
+  }
+  const SweepStatus status = sweep.status();
+  EXPECT_EQ(status.runs[0].state, RunState::kPending);
+  EXPECT_FALSE(status.runs[0].active);
+  EXPECT_THAT(status.runs[0].reason,
+              AllOf(HasSubstr("stopped on request at step 5"), HasSubstr("submit goes on")));
+  EXPECT_EQ(status.runs[1].state, RunState::kFailed);  // lost twice at one checkpoint: look at it
+}
+
+TEST(SweepStatus, ARunThatAnotherProcessHasIsRunning) {
+  Sweep sweep(kFour);
+  sweep.submit();
+  sweep.slurm.task("1", 0).status = TaskStatus::kRunning;
+  sweep.write(0, "start", Json::object());
+  sweep.write(0, "held", {{"reason", "another process writes to this directory"}});
+  const SweepStatus status = sweep.status();
+  EXPECT_EQ(status.runs[0].state, RunState::kRunning);
+  EXPECT_TRUE(status.runs[0].active);
+}
+
 TEST(SweepStatus, WhatTheBatchSystemHasForgottenIsToldFromTheFiles) {
   Sweep sweep(kFour);
   sweep.submit();

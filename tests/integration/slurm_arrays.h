@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdlib>
 #include <filesystem>
 #include <functional>
 #include <string>
@@ -44,6 +45,7 @@ class SlurmArrays : public ::testing::Test {
     made.name = ::testing::UnitTest::GetInstance()->current_test_info()->name();
     made.tasks = tasks;
     made.command = command;
+    made.runner = {std::getenv("LACUNA_PROGRAM"), "sweep", "job"};
     made.folder = folder_ / "array";
     made.logs = request_logs();
     return made;

@@ -29,12 +29,16 @@ class BatchScript : public ::testing::Test {
     request_.folder = folder_ / "sweep";
     request_.logs = folder_ / "logs";
     request_.command = {"true"};
+    request_.runner = {std::getenv("LACUNA_PROGRAM"), "sweep", "job", "--pause", "0.01"};
     fs::create_directories(folder_ / "bin");
     write_program("scontrol", "echo \"$*\" >> '" + folder_.text("calls") + "'\n" +
-                                  "[ \"$1\" = show ] && cat '" + folder_.text("state") + "'\n" +
+                                  "[ \"$1\" = show ] && { if [ -s '" + folder_.text("timeouts") +
+                                  "' ]; then sed -i 1d '" + folder_.text("timeouts") +
+                                  "'; echo 'slurm_load_jobs error: Socket timed out on send/recv "
+                                  "operation' >&2; exit 1; fi; cat '" +
+                                  folder_.text("state") + "'; }\n" +
                                   "[ \"$1\" = requeue ] && exit $(cat '" +
                                   folder_.text("refusals") + "')\n" + "exit 0\n");
-    write_program("sleep", "exit 0\n");
     state("JobState=RUNNING Reason=None Requeue=1 Restarts=0 BatchFlag=1");
     std::ofstream(folder_ / "refusals") << 0;
   }
@@ -108,9 +112,8 @@ TEST_F(BatchScript, NastyFoldersWork) {
   const CommandResult result = run();
   EXPECT_EQ(result.code, 76) << result.error;
   EXPECT_EQ(result.error, "");
-  EXPECT_THAT(result.output, HasSubstr("at " + request_.staging.string() + "/lacuna-40\n"));
-  EXPECT_TRUE(fs::exists(request_.staging));
-  EXPECT_FALSE(fs::exists(request_.staging / "lacuna-40"));
+  EXPECT_THAT(result.output, HasSubstr("at " + request_.staging.string() + "/lacuna-40-"));
+  EXPECT_TRUE(fs::is_empty(request_.staging));
   EXPECT_TRUE(fs::exists(request_.folder / "study.lost" / "second"));
   EXPECT_FALSE(fs::exists("injected"));
 }
@@ -198,6 +201,22 @@ TEST_F(BatchScript, ARefusedRequeueIsTriedAgainAndThenExplained) {
   EXPECT_THAT(result.output, HasSubstr("lacuna sweep retry"));
 }
 
+TEST_F(BatchScript, AControllerThatTimesOutLosesNothing) {
+  std::ofstream(folder_ / "timeouts") << "1\n2\n";
+  command("exit 75");
+  const CommandResult result = run();
+  EXPECT_EQ(result.code, 75);
+  EXPECT_EQ(read_text(folder_ / "calls"),
+            "show job -o 40_1\nshow job -o 40_1\nshow job -o 40_1\nrequeue 40_1\n");
+  EXPECT_THAT(result.output, HasSubstr("Socket timed out"));
+}
+
+TEST_F(BatchScript, TheStagingDirectoryIsForItsOwnerAlone) {
+  request_.staging = folder_ / "disk";
+  request_.command = {"bash", "-c", "echo mode $(stat -c '%a %F %u' \"$1\")", "x", "{staging}"};
+  EXPECT_THAT(run().output, HasSubstr("mode 700 directory " + std::to_string(::geteuid())));
+}
+
 TEST_F(BatchScript, SignalsAreHandedOnAsUsr2AndTheWaitGoesOn) {
   // Ends only after the second signal, with a code of its own.
   command(
@@ -225,7 +244,8 @@ TEST_F(BatchScript, SignalsAreHandedOnAsUsr2AndTheWaitGoesOn) {
 }
 
 TEST_F(BatchScript, ACodeIsNotLostWhenSlurmSignalsEverybodyAtOnce) {
-  command("trap 'exit 75' USR2 TERM; touch \"$0\"; while :; do :; done");
+  // Not 75, which a lost code becomes.
+  command("trap 'exit 77' USR2 TERM; touch \"$0\"; while :; do sleep 0.01; done");
   request_.command.push_back(folder_.text("up"));
   for (int i = 0; i < 10; ++i) {
     fs::remove(folder_ / "up");
@@ -234,7 +254,7 @@ TEST_F(BatchScript, ACodeIsNotLostWhenSlurmSignalsEverybodyAtOnce) {
     ChildProcess script(options);
     for (int wait = 0; wait < 3000 && !fs::exists(folder_ / "up"); ++wait) script.wait(0.01);
     ::kill(-script.pid(), SIGTERM);  // its group: the script and what it started
-    EXPECT_EQ(script.wait(kLong), 75) << script.take_output();
+    EXPECT_EQ(script.wait(kLong), 77) << script.take_output();
   }
 }
 
@@ -271,9 +291,24 @@ TEST_F(BatchScript, TheLinesForSbatchSayWhatWasAskedFor) {
                               "#SBATCH --requeue --open-mode=append --signal=B:USR2@240\n"));
 }
 
+TEST_F(BatchScript, RanksThatDoNotDivideEvenlyHaveRoomOnTheirNodes) {
+  request_.resources.nodes = 2;
+  request_.resources.ranks = 5;
+  request_.resources.gpus_per_rank = 2;
+  EXPECT_THAT(slurm::batch_script(request_),
+              HasSubstr("--nodes=2 --ntasks=5 --ntasks-per-node=3 --cpus-per-task=1\n"
+                        "#SBATCH --gres=gpu:6\n"));
+}
+
 TEST_F(BatchScript, AScriptIsShortEnoughToRead) {
+  request_.staging = "/tmp";
+  request_.progress = "/p/{task}";
+  request_.command.push_back("{staging}");
   const std::string text = slurm::batch_script(request_);
-  EXPECT_LT(std::count(text.begin(), text.end(), '\n'), 80);
+  std::istringstream lines(text);
+  int code = 0;
+  for (std::string line; std::getline(lines, line);) code += !line.starts_with('#');
+  EXPECT_LE(code, 10);
 }
 
 TEST_F(BatchScript, ThePercentSignOfAPathIsNoPattern) {

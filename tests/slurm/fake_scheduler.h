@@ -86,6 +86,26 @@ class FakeScheduler final : public slurm::Scheduler {
       }
     }
   }
+  // Of a task that asks about itself: what it hears, and how often it was put back. Each error of
+  // `troubles` meets one call of fate() or requeue(), in order.
+  slurm::TaskFate next_fate = slurm::TaskFate::kOurs;
+  std::deque<slurm::SchedulerError::Kind> troubles;
+  bool requeued_in_silence = false;  // a requeue whose answer is lost is done all the same
+  std::vector<std::string> requeued;
+  int fates = 0;
+  slurm::TaskFate fate(const std::string&, int) override {
+    ++fates;
+    fail_if_troubled();
+    return next_fate;
+  }
+  void requeue(const std::string& task) override {
+    if (!troubles.empty() && troubles.front() != Kind::kRefused && requeued_in_silence) {
+      requeued.push_back(task);
+      next_fate = slurm::TaskFate::kTaken;
+    }
+    fail_if_troubled();
+    requeued.push_back(task);
+  }
   slurm::Limits limits() override {
     if (std::exchange(hang, false)) no_answer();
     return limit;
@@ -94,6 +114,12 @@ class FakeScheduler final : public slurm::Scheduler {
 
  private:
   using Kind = slurm::SchedulerError::Kind;
+  void fail_if_troubled() {
+    if (troubles.empty()) return;
+    const Kind kind = troubles.front();
+    troubles.pop_front();
+    throw slurm::SchedulerError(kind, "fake: trouble");
+  }
   void fail_if_refused() {
     if (!refuse.empty() && accept_before-- <= 0) {
       throw slurm::SchedulerError(Kind::kRefused, "fake: " + std::exchange(refuse, {}));

@@ -71,11 +71,16 @@ TEST(JobTable, JobsThatAreNoArraysAreLeftOutAndAnUnknownStateWaits) {
 
 TEST(JobTable, AReasonLongerThanItsColumnIsCutAndDisturbsNothing) {
   const std::string nodes(64, 'n');
-  const auto tasks = slurm::parse_squeue(row("15", "0", "PENDING", "0", "0", "N/A", "N/A", nodes,
-                                             "ReqNodeNotAvail, UnavailableNodes:n2") +
-                                         row("15", "1", "RUNNING", "0", "0", "1", "2", "n1", ""));
+  const std::string reason =
+      "ReqNodeNotAvail, UnavailableNodes:n[1-3,5-7,9-11,13-15,17-19,21-23,25-27,29-31,33-35]";
+  ASSERT_GT(reason.size(), 64u);
+  // squeue fills a column to its width and goes on with the next, or here the next line.
+  const auto tasks = slurm::parse_squeue(
+      row("15", "0", "PENDING", "0", "0", "N/A", "N/A", nodes, reason.substr(0, 64)) +
+      row("15", "1", "RUNNING", "0", "0", "1", "2", "n1", ""));
   ASSERT_EQ(tasks.size(), 2u);
-  EXPECT_EQ(tasks[0].reason, "ReqNodeNotAvail, UnavailableNodes:n2");
+  EXPECT_EQ(tasks[0].reason, reason.substr(0, 64));
+  EXPECT_EQ(tasks[0].nodes, nodes);
   EXPECT_TRUE(slurm::advice(tasks[0]).starts_with("nodes that it needs are down"));
   EXPECT_EQ(tasks[1].status, TaskStatus::kRunning);
 }

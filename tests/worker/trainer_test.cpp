@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/files/held_error.h"
 #include "methods/exchange/tensor_exchange.h"
 #include "tests/base/faulty_file_system.h"
 #include "tests/worker/toy_run.h"
@@ -175,7 +176,7 @@ TEST_F(TrainerTest, ASecondProcessIsRefused) {
   hooks.stop_requested = [&] {
     try {
       resume(run);
-    } catch (const DataError& error) {
+    } catch (const HeldError& error) {
       refusal = error.what();
     }
     return true;

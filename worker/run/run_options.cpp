@@ -159,8 +159,8 @@ std::vector<Option> monitor_options() {
       key("monitor.metrics", Type::kBool, "true",
           "GET /metrics of the run, for Prometheus (docs/monitoring.md); needs monitor.enabled."),
       key("monitor.metrics_bind", Type::kString, "\"auto\"",
-          "Address of /metrics, which needs no token; auto: that of the status server. 0.0.0.0 "
-          "where Prometheus runs on another machine."),
+          "Address of /metrics; auto: that of the status server, and beyond loopback a token is "
+          "asked for. An address that is given here, as 0.0.0.0, needs none."),
       key("monitor.metrics_port", Type::kInteger, "0", "Port of /metrics; 0: any free one.", "", 0,
           65535),
       key("monitor.metrics_targets", Type::kString, "\"\"",

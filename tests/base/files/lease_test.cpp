@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/files/held_error.h"
 #include "base/files/temporary_directory.h"
 #include "base/text/json.h"
 #include "tests/base/fake_clock.h"
@@ -29,7 +30,7 @@ using ::testing::HasSubstr;
 std::string refusal(const Path& directory, const Clock& clock) {
   try {
     const Lease lease(directory, 60, clock);
-  } catch (const DataError& error) {
+  } catch (const HeldError& error) {
     return error.what();
   }
   return "no error";

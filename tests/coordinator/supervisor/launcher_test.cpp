@@ -52,6 +52,32 @@ std::string refusal(const LaunchRequest& asked, const LaunchFacts& facts) {
   return "no error";
 }
 
+TEST(Launcher, OneRankOfItsOwnIsTheProgramItself) {
+  LaunchRequest asked = request(1, Launcher::kSolo);
+  asked.environment = {{"LACUNA_RUN_ID", "7"}};
+  LaunchFacts facts = desktop();
+  facts.has_mpirun = false;
+  const LaunchPlan plan = plan_launch(asked, facts);
+  EXPECT_EQ(plan.command, asked.program);
+  EXPECT_EQ(plan.environment, asked.environment);
+}
+
+TEST(Launcher, WithoutRoomInSharedMemoryRanksTalkOverLoopbackAndItIsSaidOnce) {
+  LaunchRequest asked = request(4);
+  asked.scratch = "/dev/shm/run";
+  LaunchFacts facts = desktop();
+  facts.shared_memory_free = shared_memory_needed(4);
+  EXPECT_EQ(plan_launch(asked, facts).warning, "");
+  --facts.shared_memory_free;
+  const LaunchPlan plan = plan_launch(asked, facts);
+  EXPECT_THAT(plan.warning, HasSubstr("/dev/shm has 24.0 MiB free, 4 ranks want 24"));
+  EXPECT_THAT(plan.environment, Contains(Pair("OMPI_MCA_btl", "self,tcp")));
+  EXPECT_THAT(plan.environment, Not(Contains(Pair(HasSubstr("OMPI_MCA_orte"), "/dev/shm/run"))));
+  facts.environment["OMPI_MCA_btl"] = "self,vader";  // who asks for it gets it
+  EXPECT_EQ(plan_launch(asked, facts).warning, "");
+  EXPECT_EQ(plan_launch(request(2), job("2")).warning, "");
+}
+
 TEST(Launcher, OnOneHostItIsMpirunWithoutBindingAndTheCoresAreShared) {
   LaunchRequest asked = request(2);
   asked.environment = {{"LACUNA_RESTARTS", "1"}};

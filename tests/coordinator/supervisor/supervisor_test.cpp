@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include "base/files/held_error.h"
 #include "base/files/temporary_directory.h"
 #include "base/text/json.h"
 #include "tests/base/fake_clock.h"
@@ -168,6 +169,21 @@ TEST_F(SupervisorTest, ARequestIsSentAgainToALauncherThatWasNotReady) {
             ExitCode::kSavedOnRequest);
 }
 
+// At 0, 1, 3, 7 and 15 s of the clock, which goes on by half a second per look.
+TEST_F(SupervisorTest, ThePausesBetweenRequestsGrow) {
+  options_.stop_seconds = 25;
+  options_.leave_seconds = 0.1;
+  signals_.arrived_ = [&] {
+    if (!exists("ready")) return false;
+    clock_.advance(0.25);
+    return true;
+  };
+  EXPECT_EQ(supervise("trap 'echo x >>asked' USR2; touch ready; while :; do sleep 0.01; done"),
+            ExitCode::kPeerLost);
+  std::ifstream asked(folder_ / "asked");
+  EXPECT_EQ(std::count(std::istreambuf_iterator<char>(asked), {}, 'x'), 5);
+}
+
 TEST_F(SupervisorTest, ARequestBeforeTheRanksCanTakeItLosesNothing) {
   signals_.arrived_ = [&] { return exists("ready"); };
   EXPECT_EQ(supervise("touch ready; exec sleep 1000"), ExitCode::kSavedOnRequest);
@@ -208,9 +224,65 @@ TEST_F(SupervisorTest, WhatAnAttemptLeavesIsGoneBeforeTheNext) {
       ExitCode::kDone);
 }
 
+// What ranks wrote down themselves counts before the launcher's words.
+TEST_F(SupervisorTest, TheNotesOfRanksSayWhoEndedItAndHow) {
+  const std::string note =
+      R"(printf '{"rank":%s,"host":"n2","code":%s,"signal":%s,"reason":"%s"}' )";
+  const std::string mpirun =
+      "echo 'mpirun noticed that process rank 0 with PID 7 on node n1 exited "
+      "on signal 9 (Killed).' >&2; exit 137";
+  supervise(note + "1 0 11 '' >log/rank-1.end; " + note +
+            "0 76 0 'rank 1 is gone' >log/rank-0.end; " + mpirun);
+  EXPECT_EQ(lines()[1].at("reason"), "rank 1 on n2 was killed by signal 11 (Segmentation fault)");
+  EXPECT_EQ(lines()[1].at("code"), 139);
+  // Its code ends the run, whatever the launcher makes of it; notes of the start before do not
+  // count.
+  EXPECT_EQ(supervise(note + "1 77 0 'diverged' >log/rank-1.end; exit 1"), ExitCode::kDiverged);
+  EXPECT_EQ(supervise("exit 0"), ExitCode::kDone);
+  // A rank that was killed outright leaves none, and what the others say then is no cause.
+  started_with_.clear();
+  std::filesystem::remove(folder_ / "supervisor.jsonl");
+  supervise(note + "1 75 0 '' >log/rank-1.end; " + mpirun);
+  EXPECT_EQ(lines()[1].at("reason"), "rank 0 on n1 was killed by signal 9 (Killed)");
+}
+
+TEST_F(SupervisorTest, AHeldRunEndsItWithThatCode) {
+  EXPECT_EQ(static_cast<int>(supervise("exit 79")), 79);
+  EXPECT_EQ(started_with_.size(), 1u);
+}
+
+TEST_F(SupervisorTest, ALauncherThatOutlivesItsRanksIsEndedAndTheirNotesCount) {
+  options_.leave_seconds = 1;
+  const std::string ranks = "for r in 0 1; do OMPI_COMM_WORLD_RANK=$r sleep 3 & done; sleep 3.2; ";
+  const std::string note = R"(printf '{"rank":%s,"host":"","code":%s,"signal":0,"reason":""}' )";
+  EXPECT_EQ(supervise(ranks + note + "0 0 >log/rank-0.end; " + note +
+                      "1 0 >log/rank-1.end; trap '' TERM; while :; do sleep 0.1; done"),
+            ExitCode::kDone);
+  // Without notes it is a loss.
+  std::filesystem::remove(folder_ / "supervisor.jsonl");
+  options_.max_restarts = 0;
+  EXPECT_EQ(supervise(ranks + "while :; do sleep 0.1; done"), ExitCode::kPeerLost);
+  EXPECT_THAT(lines()[1].at("reason").get<std::string>(), HasSubstr("launcher lives on"));
+}
+
+TEST_F(SupervisorTest, RanksThatAreAllStoppedAreALossOneThatRunsIsNot) {
+  options_.leave_seconds = 1;
+  options_.stopped_seconds = 2;
+  options_.max_restarts = 0;
+  const auto stopped = [](const char* which) {
+    return fmt::format(
+        "for r in 0 1; do OMPI_COMM_WORLD_RANK=$r sleep 9 & echo $! >pid$r; done; "
+        "for r in {}; do kill -STOP $(cat pid$r); done; ",
+        which);
+  };
+  EXPECT_EQ(supervise(stopped("0 1") + "wait"), ExitCode::kPeerLost);
+  EXPECT_THAT(lines()[1].at("reason").get<std::string>(), HasSubstr("stopped (SIGSTOP)"));
+  EXPECT_EQ(supervise(stopped("1") + "sleep 6; kill -CONT $(cat pid1); exit 0"), ExitCode::kDone);
+}
+
 TEST_F(SupervisorTest, ASecondOneInTheSameDirectoryIsRefused) {
   const SupervisorLog first(folder_.path(), clock_);
-  EXPECT_THROW(supervise("exit 0"), DataError);
+  EXPECT_THROW(supervise("exit 0"), HeldError);
   EXPECT_THAT(started_with_, IsEmpty());
 }
 

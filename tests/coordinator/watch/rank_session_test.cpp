@@ -55,7 +55,10 @@ class RankSessionTest : public ::testing::Test {
     return std::make_unique<RankSession>(
         options_, run(), rank, ranks, pulses_[static_cast<std::size_t>(rank)],
         [this, rank](const std::string& mine) { return exchange_.exchange(rank, mine); },
-        [this](const Json& event) { reported_.set_value(event); },
+        [this](const Json& event) {
+          reported_.set_value(event);
+          if (disk_.valid()) disk_.wait();
+        },
         [this, rank](const std::string& why) {
           left_[static_cast<std::size_t>(rank)].set_value(why);
         },
@@ -77,6 +80,7 @@ class RankSessionTest : public ::testing::Test {
   Pulse pulses_[2];
   TwoRanks exchange_;
   std::promise<Json> reported_;
+  std::shared_future<void> disk_;  // where it is set: what is written waits for it
   std::promise<std::string> left_[2];
   std::unique_ptr<RankSession> sessions_[2];  // ended before what they use
 };
@@ -158,6 +162,18 @@ TEST_F(RankSessionTest, BothRanksSeeAStuckOneNamedAndLeave) {
   EXPECT_EQ(event.at("event"), "peer_lost");
   EXPECT_EQ(event.at("rank"), 1);
   EXPECT_FALSE(fs::exists(run() / "coordinator.json"));
+}
+
+// As storage that hangs: what rank 0 writes about the loss does not come back.
+TEST_F(RankSessionTest, TheOthersAreToldBeforeAnythingIsWritten) {
+  std::promise<void> answer;
+  disk_ = answer.get_future().share();
+  start_both();
+  pulses_[0].beat(0, Activity::kSaving);
+  pulses_[1].beat(0, Activity::kReducing);
+  EXPECT_THAT(reason(1), HasSubstr("rank 0"));
+  answer.set_value();
+  EXPECT_THAT(reason(0), HasSubstr("a save does not end"));
 }
 
 TEST_F(RankSessionTest, FiguresOfEveryRankReachTheCoordinatorWithItsHeartbeats) {

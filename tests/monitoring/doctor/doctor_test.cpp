@@ -24,7 +24,7 @@ MachineFacts good_machine() {
   facts.memory_bytes = 64 * kGiB;
   facts.available_memory_bytes = 32 * kGiB;
   facts.open_files = 4096;
-  facts.shared_memory_bytes = kGiB;
+  facts.shared_memory_bytes = facts.free_shared_memory_bytes = kGiB;
   facts.free_disk_bytes = 100 * kGiB;
   return facts;
 }
@@ -47,7 +47,7 @@ TEST(Doctor, AdvisesOnEachShortage) {
   facts.cores = 1;
   facts.available_memory_bytes = 2 * kGiB;
   facts.open_files = 256;
-  facts.shared_memory_bytes = 1u << 20;
+  facts.shared_memory_bytes = facts.free_shared_memory_bytes = 1u << 20;
   facts.free_disk_bytes = 5 * kGiB;
   const auto findings = judge_machine(facts);
   for (const char* name : {"cores", "memory", "open files", "/dev/shm", "free space"}) {

@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -17,6 +18,7 @@
 #include "base/text/log.h"
 #include "coordinator/http/http_client.h"
 #include "monitoring/metrics/exposition.h"
+#include "monitoring/metrics/scrape_token.h"
 
 namespace lacuna::monitoring {
 namespace {
@@ -102,6 +104,52 @@ TEST_F(MetricsEndpointTest, WritesATargetFileThatGoesAwayWithIt) {
   EXPECT_TRUE(fs::is_empty(options_.targets));
   endpoint.reset();
   EXPECT_TRUE(fs::is_empty(options_.targets));
+}
+
+// 0.0.0.0 stands for the address of a network; only loopback is there on every machine.
+TEST_F(MetricsEndpointTest, BeyondLoopbackItAsksForATokenUnlessTheAddressWasGiven) {
+  options_.targets = directory_ / "targets";
+  const auto status = [](int port, const std::string& token) {
+    return coordinator::HttpClient("127.0.0.1", port, token)
+        .request("GET", "/metrics", "", 20)
+        .status;
+  };
+  const MetricsEndpoint open(options_, "127.0.0.1", "toy", "", two_ranks, "token-of-the-run");
+  EXPECT_EQ(status(open.port(), ""), 200);
+  EXPECT_FALSE(fs::exists(options_.targets / kScrapeTokenFile));  // nobody needs one
+  const MetricsEndpoint guarded(options_, "0.0.0.0", "toy2", "", two_ranks, "token-of-the-run");
+  EXPECT_EQ(status(guarded.port(), ""), 401);
+  EXPECT_EQ(status(guarded.port(), "another-token"), 401);
+  EXPECT_EQ(status(guarded.port(), "token-of-the-run"), 200);
+  const std::string shared = scrape_token(options_.targets);
+  EXPECT_EQ(shared.size(), 64u);
+  EXPECT_EQ(status(guarded.port(), shared), 200);
+  struct stat info {};
+  ASSERT_EQ(::stat((options_.targets / kScrapeTokenFile).c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 0777, 0640u);
+  // All runs of the directory have the same one.
+  const MetricsEndpoint next(options_, "0.0.0.0", "toy3", "", two_ranks, "another-run");
+  EXPECT_EQ(status(next.port(), shared), 200);
+  EXPECT_EQ(status(next.port(), "token-of-the-run"), 401);
+  options_.bind = "0.0.0.0";
+  const MetricsEndpoint named(options_, "0.0.0.0", "toy4", "", two_ranks, "token-of-the-run");
+  EXPECT_EQ(status(named.port(), ""), 200);
+}
+
+TEST_F(MetricsEndpointTest, ATokenFileThatCannotServeLeavesTheTokenOfTheRun) {
+  options_.targets = directory_ / "targets";
+  fs::create_directories(options_.targets);
+  for (const char* content : {"", "short", " \n"}) {
+    std::ofstream(options_.targets / kScrapeTokenFile) << content;
+    EXPECT_THROW(scrape_token(options_.targets), DataError) << content;
+    testing::internal::CaptureStderr();
+    const MetricsEndpoint guarded(options_, "0.0.0.0", "toy", "", two_ranks, "token-of-the-run");
+    (void)testing::internal::GetCapturedStderr();
+    for (const std::string token : {"", "short"}) {
+      coordinator::HttpClient client("127.0.0.1", guarded.port(), token);
+      EXPECT_EQ(client.request("GET", "/metrics", "", 20).status, 401);
+    }
+  }
 }
 
 // Each with one warning, and training goes on: that is what the constructor's return means.

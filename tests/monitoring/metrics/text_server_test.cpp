@@ -14,8 +14,30 @@ constexpr const char* kOnce = "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: c
 constexpr const char* kAgain = "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n";
 
 TextServer serve(const TextServerLimits& limits) {
-  return {"127.0.0.1", 0, "/metrics", "text/plain", [] { return std::string("figures\n"); },
-          limits};
+  return {"127.0.0.1", 0,     "/metrics", "text/plain", [] { return std::string("figures\n"); },
+          {},          limits};
+}
+
+TEST(TextServer, WithTokensNothingIsToldToWhoShowsNone) {
+  const TextServer server("127.0.0.1", 0, "/metrics", "text/plain",
+                          [] { return std::string("figures\n"); }, {"first-token", "second-token"});
+  const auto ask = [&](const std::string& header, const std::string& path = "/metrics") {
+    HttpSocket client(server.port());
+    client.send("GET " + path + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + header + "\r\n");
+    return client.receive();
+  };
+  for (const char* header :
+       {"", "Authorization: Bearer\r\n", "Authorization: Bearer \r\n",
+        "Authorization: Bearer first-toke\r\n", "Authorization: Bearer second-token2\r\n"}) {
+    for (const char* path : {"/metrics", "/elsewhere"}) {
+      const std::string answer = ask(header, path);
+      EXPECT_THAT(answer, HasSubstr("401")) << header;
+      EXPECT_THAT(answer, HasSubstr("WWW-Authenticate: Bearer")) << header;
+      EXPECT_THAT(answer, ::testing::Not(HasSubstr("figures"))) << header;
+    }
+  }
+  EXPECT_THAT(ask("Authorization: Bearer first-token\r\n"), HasSubstr("figures"));
+  EXPECT_THAT(ask("Authorization: bearer second-token\r\n"), HasSubstr("figures"));
 }
 
 TEST(TextServer, ConnectionsBeyondTheRateWait) {
