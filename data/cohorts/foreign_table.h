@@ -1,0 +1,38 @@
+// Tables that other people wrote: data sets' own lists and what a spreadsheet of any country saves.
+//
+// Comma, semicolon or tab (the first line decides), quotes with doubled quotes inside, a byte-order
+// mark, any line ends, rows of unequal length, UTF-8, UTF-16 with a mark, or Latin-1 (what is no
+// UTF-8 is read as such). Cells come without blanks around them. Values; thread-safe.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace lacuna::data {
+
+using TableRow = std::vector<std::string>;  // cells, UTF-8
+
+struct ForeignTable {
+  TableRow header;  // the first row, which may as well hold values
+  std::vector<TableRow> rows;
+
+  // -1: no column is called so. Names are compared in lower case by letters and digits; a column
+  // whose name goes on after `name` ("Site No (represents ...)") is taken when none is equal.
+  int column(std::string_view name) const;
+};
+
+// Throws DataError: cannot be read, or a spreadsheet (.xlsx), which is to be saved as CSV.
+ForeignTable read_foreign_table(const std::filesystem::path& path);
+ForeignTable parse_foreign_table(std::string_view bytes);
+
+// Whether `text` is UTF-8.
+bool is_utf8(std::string_view text);
+// `text` itself when it is UTF-8, else read as Latin-1.
+std::string to_utf8(std::string_view text);
+
+// Lower case, ASCII letters and digits only: "Partition_ID" -> "partitionid".
+std::string plain_name(std::string_view text);
+
+}  // namespace lacuna::data
