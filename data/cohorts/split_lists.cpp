@@ -1,10 +1,6 @@
 #include "data/cohorts/split_lists.h"
 
 #include <algorithm>
-#include <cctype>
-#include <functional>
-#include <optional>
-#include <regex>
 #include <set>
 
 #include <fmt/ranges.h>
@@ -14,6 +10,7 @@
 #include "base/text/json.h"
 #include "data/cohorts/case_names.h"
 #include "data/cohorts/foreign_table.h"
+#include "data/cohorts/split_list_forms.h"
 #include "data/cohorts/splits.h"
 
 namespace lacuna::data {
@@ -22,30 +19,6 @@ namespace {
 namespace fs = std::filesystem;
 using Ids = std::vector<std::string>;
 using Masks = std::map<std::string, SubsetMask>;
-
-// The order in which PASSION's lists write their masks.
-const std::vector<std::string> kPassionOrder = {"FLAIR", "T1c", "T1", "T2"};
-
-bool is_mask_list(const ForeignTable& table) {
-  return table.header.size() == 4 && plain_name(table.header[0]) == "dataname" &&
-         plain_name(table.header[2]) == "mask";
-}
-
-bool is_case_mask_list(const ForeignTable& table) {
-  return table.header.size() == 2 && plain_name(table.header[0]) == "case" &&
-         plain_name(table.header[1]) == "mask";
-}
-
-// "training" -> "train"; "" for a word that names no part.
-std::string part_of_word(const std::string& word) {
-  const std::string name = plain_name(word);
-  if (name == "train" || name == "training") return "train";
-  if (name == "val" || name == "valid" || name == "validation") return "validation";
-  if (name == "test" || name == "testing" || name == "inference") return "test";
-  return name == "meta" ? "meta" : "";
-}
-
-bool is_part(const std::string& name) { return !name.empty() && part_of_word(name) == name; }
 
 class ListReader {
  public:
@@ -189,7 +162,7 @@ class ListReader {
   }
 
   void read_csv(const fs::path& path) {
-    const std::string split = split_name(path);
+    const std::string split = split_name_of(path.stem().string());
     const ForeignTable table = read_foreign_table(path);
     if (is_mask_list(table)) {
       lists_.form = "training list with missing modalities (masks in the order FLAIR, T1c, T1, T2)";
@@ -197,7 +170,7 @@ class ListReader {
       read_table(table, path, split, "train");
     } else if (is_case_mask_list(table)) {
       lists_.form = "list of cases and masks";
-      const std::string part = part_in(path.stem().string());
+      const std::string part = part_in_name(path.stem().string());
       read_table(table, path, split, part.empty() ? "test" : part);
     } else {
       lists_.form = "table of cases and parts";
@@ -254,7 +227,7 @@ class ListReader {
   void read_table(const ForeignTable& table, const fs::path& path, const std::string& split,
                   const std::string& part) {
     const bool passion = is_mask_list(table);
-    const std::vector<std::string>& order = passion ? kPassionOrder : options_.mask_order;
+    const std::vector<std::string>& order = passion ? kTrainingMaskOrder : options_.mask_order;
     if (order.empty()) {
       throw_error<ConfigError>(
           "{}: holds masks, and such lists are written in several orders. Say which, for example: "
@@ -268,50 +241,9 @@ class ListReader {
                                  fmt::join(row, ","));
       }
       const std::string id = add(split, part, row[0]);
-      lists_.available[split][id] = read_mask(row[column], order, path, row[0]);
+      lists_.available[split][id] = read_mask(row[column], order, modalities_,
+                                              fmt::format("{}: case {}", path.string(), row[0]));
     }
-  }
-
-  SubsetMask read_mask(const std::string& text, const std::vector<std::string>& order,
-                       const fs::path& path, const std::string& name) const {
-    static const std::regex kWord("True|False|true|false|\\b[01]\\b");
-    std::vector<bool> values;
-    for (std::sregex_iterator it(text.begin(), text.end(), kWord), end; it != end; ++it) {
-      values.push_back(std::tolower(it->str()[0]) == 't' || it->str() == "1");
-    }
-    if (values.size() != order.size()) {
-      throw_error<ConfigError>("{}: case {}: the mask {} has {} values, the order {} has {}.",
-                               path.string(), name, text, values.size(), fmt::join(order, ","),
-                               order.size());
-    }
-    SubsetMask mask = 0;
-    for (std::size_t m = 0; m < order.size(); ++m) {
-      if (values[m]) mask |= SubsetMask{1} << modalities_.index(order[m]);
-    }
-    if (mask == 0) {
-      throw_error<ConfigError>("{}: case {}: the mask {} leaves no modality.", path.string(), name,
-                               text);
-    }
-    return mask;
-  }
-
-  // The part that the name of a list speaks of: "train3", "val_list", "BraTS18_test".
-  static std::string part_in(const std::string& stem, std::string* number = nullptr) {
-    static const std::regex kName(
-        "(?:.*[_-])?(train|training|val|valid|validation|test|testing)(\\d*)(?:splits)?(?:_list)?",
-        std::regex::icase);
-    std::smatch match;
-    if (!std::regex_match(stem, match, kName)) return "";
-    const bool fifteen = stem.ends_with("splits");  // "val15splits": 15 subsets, no number
-    if (number != nullptr) *number = fifteen ? "" : match[2].str();
-    return part_of_word(match[1].str());
-  }
-
-  static std::string split_name(const fs::path& path) {
-    static const std::regex kNumber("dataset_split_?(\\d+)");
-    const std::string stem = path.stem().string();
-    std::smatch match;
-    return std::regex_match(stem, match, kNumber) ? "split" + match[1].str() : stem;
   }
 
   void read_directory(const fs::path& directory) {
@@ -325,7 +257,7 @@ class ListReader {
         continue;
       }
       std::string number;
-      const std::string part = part_in(file.stem().string(), &number);
+      const std::string part = part_in_name(file.stem().string(), &number);
       if (!part.empty()) {
         fs::path& place = numbered[number][part];
         // Of two lists of one part, the one with masks tells more: "test15splits.csv".
@@ -347,7 +279,7 @@ class ListReader {
       for (const auto& [part, file] : parts) read_list(file, split, part);
     }
     for (const fs::path& file : masks) {  // training lists: the other parts are those beside them
-      const std::string split = split_name(file);
+      const std::string split = split_name_of(file.stem().string());
       lists_.splits[split]["validation"];
       if (numbered.count("") > 0) {
         for (const auto& [part, list] : numbered[""]) {
@@ -358,7 +290,7 @@ class ListReader {
     }
     for (const fs::path& file : others) {
       if (!numbered.empty() && read_foreign_table(file).header.size() != 2) continue;
-      read_parts(read_foreign_table(file), file, split_name(file));
+      read_parts(read_foreign_table(file), file, split_name_of(file.stem().string()));
     }
   }
 
