@@ -11,6 +11,7 @@
 #include "worker/run/run_check.h"
 #include "worker/run/run_checkpoints.h"
 #include "worker/run/run_position.h"
+#include "worker/run/seen_cases.h"
 #include "worker/run_saver.h"
 #include "worker/setup/run_setup.h"
 #include "worker/step/phase_reducers.h"
@@ -36,7 +37,7 @@ class Trainer {
         ranks_(hooks.ranks, hooks.pulse, config.meta_dedicated, hooks.peer_deadline,
                hooks.overseen),
         files_(open_run_files(config, directory, ranks_, hooks)),
-        cohort_(data::open_cohort(config.cache)),
+        cohort_(open_training_cohort(config)),
         placement_(set_up_device(config, hooks.gpu)),
         method_(make_run_method(config, cohort_, hooks)),
         plan_(*method_, config),
@@ -51,6 +52,7 @@ class Trainer {
                        progress_style(!hooks.progress || !ranks_.writes())),
         figures_(hooks.metrics, cohort_.modalities, ranks_.trains()) {
     files_->settle(config_, describe(cohort_, config_));
+    files_->store_seen_cases(describe_seen_cases(config_, cohort_, validation_cases_));
     data_.emplace(config_, cohort_, ranks_, *files_);
     place(*method_, placement_);
     state_.emplace(*method_, config_.ema);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <fmt/core.h>
+#include <fmt/ranges.h>
 
 #include "app/shared/command.h"
 #include "base/files/file_system.h"
@@ -22,6 +23,7 @@
 #include "evaluation/statistics/tables.h"
 #include "monitoring/report/evaluation_record.h"
 #include "worker/run/run_directory.h"
+#include "worker/run/seen_cases.h"
 #include "worker/setup/device_setup.h"
 
 namespace lacuna::app {
@@ -31,10 +33,10 @@ namespace fs = std::filesystem;
 
 struct EvalArguments {
   fs::path run, data, out, against;
-  std::string split, part = "validation", hd95 = "directed";
+  std::string split, part, hd95 = "directed";
   std::vector<std::string> subsets;
   double one_empty_mm = evaluation::kOneEmptyMaskHd95Mm, dice_smooth = 0;
-  bool without_hd95 = false, json = false, quiet = false;
+  bool without_hd95 = false, seen_cases = false, json = false, quiet = false;
 };
 
 data::Cohort open_data(const EvalArguments& arguments, const worker::LoadedModel& model) {
@@ -89,6 +91,38 @@ std::vector<int> scored_cases(const data::Cohort& cohort, const std::string& spl
   return cases;
 }
 
+// Test where the split has a test part: what validated has chosen the checkpoint.
+std::string default_part(const data::Cohort& cohort, const std::string& split) {
+  return cohort.has_part(split, "test") ? "test" : "validation";
+}
+
+// Refuses a test on cases that the run has learned from, unless asked to; says so of other parts.
+worker::Contact check_unseen(const EvalArguments& arguments, const worker::LoadedModel& model,
+                             const data::Cohort& cohort, const std::string& part,
+                             const std::vector<int>& cases) {
+  const auto seen = worker::read_seen_cases(model.checkpoint, model.config, cohort);
+  if (!seen.known) {
+    log::warn(
+        "{}: the run has no list of the cases that it was trained on (cases.json; it is of an "
+        "earlier version), and {} is not the cohort that it was trained on: whether these cases "
+        "were among them is not known.",
+        arguments.run.string(), cohort.directory.string());
+    return {};
+  }
+  worker::Contact contact = worker::find_contact(seen, cohort, cases);
+  if (contact.count() == 0 || part != "test" || arguments.seen_cases) return contact;
+  constexpr std::size_t kNamed = 10;
+  const auto all = contact.examples.size();
+  contact.examples.resize(std::min(all, kNamed));
+  throw_error<ConfigError>(
+      "{}: {} of the {} cases of part {} are known to the run: {}{}. A test on them says nothing. "
+      "Choose another --split or --part, or insist with --seen-cases: the numbers are then "
+      "labelled.",
+      arguments.run.string(), contact.count(), cases.size(), part,
+      fmt::join(contact.examples, ", "),
+      all > kNamed ? fmt::format(" and {} more", all - kNamed) : "");
+}
+
 // Paired tests against the evaluation in `directory`, by subset.
 std::string compare_with(const fs::path& directory,
                          const std::vector<evaluation::CaseScore>& scores,
@@ -116,7 +150,9 @@ void run(const EvalArguments& arguments) {
   const data::Cohort cohort = open_data(arguments, model);
   const std::string split = arguments.split.empty() ? model.config.split : arguments.split;
   evaluation::EvaluationOptions options;
-  options.cases = scored_cases(cohort, split, arguments.part);
+  const std::string part = arguments.part.empty() ? default_part(cohort, split) : arguments.part;
+  options.cases = scored_cases(cohort, split, part);
+  const worker::Contact contact = check_unseen(arguments, model, cohort, part, options.cases);
   options.subsets = read_subsets(arguments, cohort.modalities);
   options.score.hd95 = evaluation::parse_hd95(arguments.hd95);
   options.score.one_empty_mm = arguments.one_empty_mm;
@@ -124,7 +160,7 @@ void run(const EvalArguments& arguments) {
   options.score.threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   options.hd95 = !arguments.without_hd95;
   options.patch = model.config.patch;
-  const fs::path out = output_directory(arguments, model, split + "-" + arguments.part);
+  const fs::path out = output_directory(arguments, model, split + "-" + part);
   require_writable(posix_file_system(), out);
   if (!arguments.against.empty()) monitoring::read_evaluation(arguments.against);
   Progress progress("eval", "cases", static_cast<std::int64_t>(options.cases.size()),
@@ -153,7 +189,7 @@ void run(const EvalArguments& arguments) {
                 {"checkpoint", model.checkpoint.filename().string()},
                 {"step", model.step},
                 {"split", split},
-                {"part", arguments.part},
+                {"part", part},
                 {"cohort", cohort.fingerprint},
                 {"profile", cohort.profile},
                 {"version", build_info().version},
@@ -161,6 +197,8 @@ void run(const EvalArguments& arguments) {
   for (const auto& each : unread) {
     about["missing_cases"].push_back({{"case", each.case_id}, {"reason", each.reason}});
   }
+  const std::string note = contact.note(options.cases.size());
+  if (!note.empty()) about["note"] = note;
   if (!arguments.against.empty()) {
     write_durably(posix_file_system(), out / "comparison.csv",
                   compare_with(arguments.against, scores, cohort));
@@ -172,10 +210,10 @@ void run(const EvalArguments& arguments) {
     fmt::print("{}\n",
                evaluation::summary_json(summary, cohort.modalities, options.score, about).dump(2));
   } else if (!arguments.quiet) {
-    fmt::print("{}\n{} cases of {}, part {}; step {}; HD95 {}; {}\nwritten to {}\n",
-               evaluation::markdown_table(summary, cohort.modalities), summary.cases, split,
-               arguments.part, model.step, arguments.hd95,
-               evaluation::describe_empty_rule(options.score), out.string());
+    fmt::print("{}\n{}{} cases of {}, part {}; step {}; HD95 {}; {}\nwritten to {}\n",
+               evaluation::markdown_table(summary, cohort.modalities),
+               note.empty() ? "" : note + "\n", summary.cases, split, part, model.step,
+               arguments.hd95, evaluation::describe_empty_rule(options.score), out.string());
   }
   // After everything is written: the scores of the others are good.
   if (!unread.empty()) throw DataError(describe_unread(unread, options.cases.size()));
@@ -190,8 +228,10 @@ void add_eval(CLI::App& program, ExitCode&) {
       ->required();
   command->add_option("--data", arguments->data, "Cache to evaluate on (default: the run's)");
   command->add_option("--split", arguments->split, "Split of the cohort (default: the run's)");
-  command->add_option("--part", arguments->part, "Part of the split: validation, test, ...")
-      ->capture_default_str();
+  command->add_option("--part", arguments->part,
+                      "Part of the split (default: test where it has one, else validation)");
+  command->add_flag("--seen-cases", arguments->seen_cases,
+                    "Score test cases although the run was trained on them");
   command->add_option("--subsets", arguments->subsets, "all, or a list: FLAIR+T1c,T2")
       ->delimiter(',');
   command->add_option("--hd95", arguments->hd95, "directed (MONAI) or pooled (medpy)")

@@ -1,4 +1,5 @@
 // lacuna ingest --in DIR --out CACHE: NIfTI files become a checked cache.
+#include <set>
 #include <thread>
 
 #include <fmt/core.h>
@@ -17,6 +18,12 @@ struct IngestArguments {
   bool json = false, quiet = false;
 };
 
+std::size_t count_patients(const data::Cohort& cohort) {
+  std::set<std::string> patients;
+  for (const data::CaseInfo& info : cohort.cases) patients.insert(info.patient);
+  return patients.size();
+}
+
 Json to_json(const data::IngestReport& report) {
   Json refused = Json::array(), splits = Json::object();
   for (const auto& item : report.cohort.refused) {
@@ -28,6 +35,7 @@ Json to_json(const data::IngestReport& report) {
   return {{"profile", report.cohort.profile},
           {"why_profile", report.why_profile},
           {"cases", report.cohort.cases.size()},
+          {"patients", count_patients(report.cohort)},
           {"made", report.made},
           {"kept", report.kept},
           {"refused", refused},
@@ -42,8 +50,10 @@ void print(const data::IngestReport& report) {
   constexpr double kMegabyte = 1e6;
   const data::Cohort& cohort = report.cohort;
   fmt::print("profile      {}: {}\n", cohort.profile, report.why_profile);
-  fmt::print("cases        {} ({} made, {} already there), {} refused\n", cohort.cases.size(),
-             report.made, report.kept, cohort.refused.size());
+  fmt::print("cases        {} ({} made, {} already there) of {} patients, {} refused\n",
+             cohort.cases.size(), report.made, report.kept, count_patients(cohort),
+             cohort.refused.size());
+  if (!report.splits_form.empty()) fmt::print("lists        {}\n", report.splits_form);
   fmt::print("cache        {}: {:.1f} MB, fingerprint {}\n", cohort.directory.string(),
              static_cast<double>(report.cache_bytes) / kMegabyte, cohort.fingerprint);
   for (const auto& [name, parts] : cohort.splits) {
@@ -87,12 +97,20 @@ void add_ingest(CLI::App& program, ExitCode& code) {
   command->add_option("--codec", options.rules.codec, "none: mapped; lz4: a quarter of the size")
       ->check(CLI::IsMember({"none", "lz4"}))
       ->capture_default_str();
-  command->add_option("--splits", arguments->splits_file, "Fixed lists (JSON), beside the folds");
-  command->add_option("--folds", options.splits.folds, "Folds of the generated splits")
-      ->check(CLI::Range(2, 100))
-      ->capture_default_str();
-  command->add_option("--seed", options.splits.seed, "Seed of the generated splits")
-      ->capture_default_str();
+  command->add_option("--splits", arguments->splits_file,
+                      "Fixed lists beside the folds: JSON, splits_final.json of nnU-Net, CSV, or a "
+                      "directory of train*.txt, val*.txt, test*.txt");
+  command
+      ->add_option("--mask-order", options.mask_order,
+                   "Modalities in the order of the masks of --splits: FLAIR,T1c,T1,T2")
+      ->delimiter(',');
+  command->add_flag("--allow-split-patients", options.allow_split_patients,
+                    "Take --splits that put a patient into two parts");
+  command->add_option("--folds", options.folds, "Folds of the generated splits (5)")
+      ->check(CLI::Range(2, 100));
+  command->add_option("--seed", options.seed, "Seed of the generated splits (1)");
+  command->add_flag("--redeal", options.redeal,
+                    "Deal the folds anew. Without it a cache that grows keeps them as they are");
   command->add_flag("--allow-missing", options.rules.allow_missing,
                     "Keep cases that lack modalities");
   command->add_flag("--json", arguments->json, "Print the report as JSON");

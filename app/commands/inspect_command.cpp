@@ -7,6 +7,7 @@
 #include "app/inspect/inspect.h"
 #include "app/shared/command.h"
 #include "base/text/log.h"
+#include "data/cohorts/profile_file.h"
 
 namespace lacuna::app {
 namespace {
@@ -71,17 +72,27 @@ void add_inspect(CLI::App& program, ExitCode& code) {
   auto* command = program.add_subcommand(
       "inspect", "Explain a cache, case, NIfTI, safetensors, checkpoint or run directory");
   struct Arguments {
-    std::string path;
+    std::string path, profile;
     bool verify = false, json = false;
   };
   auto arguments = std::make_shared<Arguments>();
-  command->add_option("path", arguments->path, "What to look at")->required();
+  auto* path = command->add_option("path", arguments->path, "What to look at");
+  command
+      ->add_option("--profile", arguments->profile, "Print a profile instead, as its file has it")
+      ->excludes(path);
   command->add_flag("--verify", arguments->verify, "Of a cache: read every case, too");
   command->add_flag("--json", arguments->json, "Print JSON");
   command->footer(
       "Example: lacuna inspect cache --verify\n"
       "Exit code 1 when something is damaged; the message says what and what to do.");
   command->callback([arguments, &code] {
+    if (!arguments->profile.empty()) {
+      fmt::print("{}", data::profile_text(arguments->profile));
+      return;
+    }
+    if (arguments->path.empty()) {
+      throw_error<ConfigError>("inspect: name what to look at: a cache, case, image, run, ...");
+    }
     const Json found = inspect(arguments->path, arguments->verify);
     if (arguments->json) {
       fmt::print("{}\n", found.dump(2));
@@ -89,8 +100,10 @@ void add_inspect(CLI::App& program, ExitCode& code) {
       fmt::print("{}: {}\n", arguments->path, found.at("kind").get<std::string>());
       Json shown = found;
       shown.erase("problems");
+      shown.erase("notes");
       print(shown, 2);
     }
+    for (const Json& note : found.value("notes", Json::array())) log::warn("{}", plain(note));
     for (const Json& problem : found.at("problems")) log::error("{}", plain(problem));
     if (!found.at("problems").empty()) code = ExitCode::kError;
   });

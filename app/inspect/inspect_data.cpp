@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/process/parallel.h"
 #include "data/cache/case_file.h"
+#include "data/cohorts/splits.h"
 #include "data/ingest/intensity_statistics.h"
 #include "data/nifti/nifti.h"
 
@@ -43,6 +44,7 @@ Json inspect_cache(const std::filesystem::path& path, bool verify) {
   std::uint64_t bytes = 0;
   int labelled = 0;
   std::set<data::Extent> extents;
+  std::map<std::string, int> patients;  // visits of each
   Json problems = Json::array();
   for (const data::CaseInfo& info : cohort.cases) {
     ++institutions[info.institution.empty() ? "unknown" : info.institution];
@@ -51,6 +53,7 @@ Json inspect_cache(const std::filesystem::path& path, bool verify) {
     bytes += info.bytes;
     labelled += info.has_label;
     extents.insert(info.full_extent);
+    ++patients[info.patient];
     const auto file = path / info.file;
     if (!std::filesystem::exists(file)) {
       problems.push_back(file.string() + ": is missing. Run lacuna ingest again.");
@@ -61,6 +64,29 @@ Json inspect_cache(const std::filesystem::path& path, bool verify) {
     }
   }
   if (verify && problems.empty()) problems = damaged_cases(cohort);
+  Json notes = Json::array();
+  if (cohort.version < 2) {
+    notes.push_back(
+        "format version 1: each case counts as a patient of its own, and folds may have been dealt "
+        "so. Run lacuna ingest again, with the same --in and --out, to tell patients.");
+  }
+  if (labelled == 0 && !cohort.cases.empty()) {
+    notes.push_back("no case has a label: nothing to train or evaluate on");
+  }
+  // How many patients came how often: {"1": 12, "3": 2}.
+  Json visits = Json::object();
+  for (const auto& [patient, count] : patients) {
+    Json& number = visits[std::to_string(count)];
+    number = number.is_null() ? 1 : number.get<int>() + 1;
+  }
+  for (const auto& [name, parts] : cohort.splits) {
+    const auto torn = data::split_patients(parts, cohort.cases);
+    if (torn.empty()) continue;
+    notes.push_back(fmt::format(
+        "split {}: {} patients have cases in more than one part, for example {}: its test numbers "
+        "are too good. Deal the folds anew: lacuna ingest --redeal, or correct the list.",
+        name, torn.size(), torn[0].patient));
+  }
   Json splits = Json::object(), refused = Json::array(), regions = Json::array();
   for (const auto& [name, parts] : cohort.splits) {
     for (const auto& [part, ids] : parts) splits[name][part] = ids.size();
@@ -73,7 +99,10 @@ Json inspect_cache(const std::filesystem::path& path, bool verify) {
           {"profile", cohort.profile},
           {"modalities", cohort.modalities.names()},
           {"regions", regions},
+          {"format_version", cohort.version},
           {"cases", cohort.cases.size()},
+          {"patients", patients.size()},
+          {"patients_by_visits", visits},
           {"labelled", labelled},
           {"bytes", bytes},
           {"extents", extents},
@@ -84,6 +113,7 @@ Json inspect_cache(const std::filesystem::path& path, bool verify) {
           {"fingerprint", cohort.fingerprint},
           {"refused", refused},
           {"verified", verify},
+          {"notes", notes},
           {"problems", problems}};
 }
 

@@ -73,7 +73,11 @@ CaseFile::Content::Content(const std::filesystem::path& file_path, const Cohort*
         path, header.info.checksum, expected->checksum);
   }
   header.info.bytes = mapping.bytes().size();
-  if (expected != nullptr) header.info.file = expected->file;
+  if (expected != nullptr) {
+    header.info.file = expected->file;
+    // A split may leave a case fewer modalities than it has.
+    header.info.available &= expected->available;
+  }
   const std::vector<Region>& regions = cohort != nullptr ? cohort->regions : header.regions;
 
   image.emplace(file, "image", mapping.bytes(), path);

@@ -17,8 +17,13 @@ namespace {
 constexpr const char* kCohortFormat = "lacuna-cohort";
 constexpr const char* kFileName = "cohort.json";
 
+// 2: patients and visits of cases, splits that are kept. 1 is read, with each case as a patient.
+constexpr int kVersion = 2, kOldestVersion = 1;
+
 Json to_json(const CaseInfo& info, const ModalitySet& modalities) {
   return {{"id", info.id},
+          {"patient", info.patient},
+          {"visit", info.visit},
           {"institution", info.institution},
           {"grade", info.grade},
           {"file", info.file},
@@ -36,6 +41,9 @@ Json to_json(const CaseInfo& info, const ModalitySet& modalities) {
 CaseInfo case_from_json(const Json& json, const ModalitySet& modalities) {
   CaseInfo info;
   json.at("id").get_to(info.id);
+  info.patient = json.value("patient", "");
+  if (info.patient.empty()) info.patient = info.id;
+  info.visit = json.value("visit", "");
   json.at("institution").get_to(info.institution);
   json.at("grade").get_to(info.grade);
   json.at("file").get_to(info.file);
@@ -80,14 +88,22 @@ Json body(const Cohort& cohort) {
   for (const RefusedCase& item : cohort.refused) {
     refused.push_back({{"id", item.id}, {"reason", item.reason}});
   }
+  Json available = Json::object();
+  for (const auto& [split, masks] : cohort.split_available) {
+    for (const auto& [id, mask] : masks) available[split][id] = cohort.modalities.format(mask);
+  }
   return {{"format", kCohortFormat},
-          {"version", kCacheFormatVersion},
+          {"version", kVersion},
           {"profile", cohort.profile},
           {"modalities", cohort.modalities.names()},
           {"regions", regions_to_json(cohort.regions)},
           {"cases", cases},
           {"splits", cohort.splits},
           {"splits_checksum", hash_hex(std::string_view(Json(cohort.splits).dump()))},
+          {"departed", cohort.departed},
+          {"listed", cohort.listed},
+          {"split_available", available},
+          {"deal", {{"folds", cohort.deal.folds}, {"seed", cohort.deal.seed}}},
           {"fingerprint", cohort.fingerprint},
           {"refused", refused}};
 }
@@ -110,11 +126,11 @@ Json parse(const std::filesystem::path& path) {
         path.string());
   }
   const Json version = json.value("version", Json());
-  if (version != kCacheFormatVersion) {
+  if (!version.is_number_integer() || version < kOldestVersion || version > kVersion) {
     throw_error<DataError>(
-        "{}: cache format version {}, this program reads version {}. Run lacuna ingest into a new "
-        "directory.",
-        path.string(), version.dump(), kCacheFormatVersion);
+        "{}: cache format version {}, this program reads versions {} to {}. Run lacuna ingest into "
+        "a new directory.",
+        path.string(), version.dump(), kOldestVersion, kVersion);
   }
   return json;
 }
@@ -145,6 +161,20 @@ std::vector<std::string> keys(const Map& map) {
 
 }  // namespace
 
+int Cohort::index_of(const std::string& id) const {
+  const auto found = std::lower_bound(
+      cases.begin(), cases.end(), id,
+      [](const CaseInfo& info, const std::string& wanted) { return info.id < wanted; });
+  return found == cases.end() || found->id != id ? -1 : static_cast<int>(found - cases.begin());
+}
+
+bool Cohort::has_part(const std::string& split, const std::string& part) const {
+  const auto parts = splits.find(split);
+  if (parts == splits.end()) return false;
+  const auto ids = parts->second.find(part);
+  return ids != parts->second.end() && !ids->second.empty();
+}
+
 std::vector<int> Cohort::part(const std::string& split, const std::string& part) const {
   const std::string where = (directory / kFileName).string();
   const auto parts = splits.find(split);
@@ -161,14 +191,11 @@ std::vector<int> Cohort::part(const std::string& split, const std::string& part)
   }
   std::vector<int> indices;
   for (const std::string& id : ids->second) {
-    const auto found = std::lower_bound(
-        cases.begin(), cases.end(), id,
-        [](const CaseInfo& info, const std::string& wanted) { return info.id < wanted; });
-    if (found == cases.end() || found->id != id) {
+    indices.push_back(index_of(id));
+    if (indices.back() < 0) {
       throw_error<ConfigError>("{}: split {}, part {} names the unknown case {}", where, split,
                                part, id);
     }
-    indices.push_back(static_cast<int>(found - cases.begin()));
   }
   return indices;
 }
@@ -200,6 +227,23 @@ Cohort open_cohort(const std::filesystem::path& directory) {
       cohort.cases.push_back(case_from_json(item, cohort.modalities));
     }
     json.at("splits").get_to(cohort.splits);
+    json.at("version").get_to(cohort.version);
+    cohort.departed = json.value("departed", Splits());
+    cohort.listed = json.value("listed", std::set<std::string>());
+    if (json.contains("deal")) {
+      cohort.deal = {json["deal"].at("folds"), json["deal"].at("seed")};
+    }
+    const Json available = json.value("split_available", Json::object());
+    for (const auto& [split, masks] : available.items()) {
+      for (const auto& [id, mask] : masks.items()) {
+        cohort.split_available[split][id] = cohort.modalities.parse(mask.get<std::string>());
+      }
+    }
+    if (cohort.version < 2) {  // then generated splits were known by their names alone
+      for (const auto& [name, parts] : cohort.splits) {
+        if (name != "all" && !name.starts_with("fold")) cohort.listed.insert(name);
+      }
+    }
     json.at("fingerprint").get_to(cohort.fingerprint);
     for (const Json& item : json.at("refused")) {
       cohort.refused.push_back({item.at("id"), item.at("reason")});

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,8 @@ struct IntensityStatistics {
 
 struct CaseInfo {
   std::string id;
+  std::string patient;       // as the data set tells it; the id where it does not
+  std::string visit;         // which scan of the patient; "" if not told
   std::string institution;   // "" if unknown
   std::string grade;         // "HGG", "LGG" or ""
   std::string file;          // relative to the cache: "cases/<id>.h5"
@@ -56,6 +59,12 @@ struct RefusedCase {
 // Split name ("fold0", "all", ...) -> part ("train", "validation", "test", "meta") -> case ids.
 using Splits = std::map<std::string, std::map<std::string, std::vector<std::string>>>;
 
+// How the generated splits were dealt; they stay as they are when the cohort grows.
+struct Deal {
+  int folds = 0;  // asked for; 0: not known (format version 1)
+  std::uint64_t seed = 0;
+};
+
 struct Cohort {
   std::filesystem::path directory;
   std::string profile;
@@ -63,15 +72,26 @@ struct Cohort {
   std::vector<Region> regions;
   std::vector<CaseInfo> cases;  // sorted by id
   Splits splits;
+  // Cases that the splits gave a part to and that are not in the cohort at present: a case that
+  // comes back gets its old part.
+  Splits departed;
+  std::set<std::string>
+      listed;  // splits that came from lists of the user: nothing is added to them
+  // Of a split with fixed missing modalities: case -> what the split lets training see of it.
+  std::map<std::string, std::map<std::string, SubsetMask>> split_available;
+  Deal deal;
+  int version = 0;          // of the file that was read; 0: made by this process
   std::string fingerprint;  // XXH3 over cases, statistics and source checksums
   std::vector<RefusedCase> refused;
 
+  int index_of(const std::string& id) const;                               // -1 for an unknown case
+  bool has_part(const std::string& split, const std::string& part) const;  // with a case in it
   // Indices into `cases`. Throws ConfigError naming known splits, parts, or the unknown case.
   std::vector<int> part(const std::string& split, const std::string& part) const;
 };
 
 // Throws DataError: no cohort.json, another format version, damaged, or a split naming a case that
-// is not there.
+// is not there. Format version 1 knows no patients: each case counts as one of its own.
 Cohort open_cohort(const std::filesystem::path& directory);
 
 // Computes the fingerprint and writes cohort.json durably into cohort.directory; does nothing when

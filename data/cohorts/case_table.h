@@ -1,6 +1,6 @@
-// Tables (CSV) that data sets keep beside their cases: name_mapping.csv of BraTS,
-// partitioning_1.csv of FeTS. Columns are found by what they hold, because every year names them
-// differently; what is read as a table: base/files/table.h.
+// Tables that data sets keep beside their cases: name_mapping.csv of BraTS, partitioning_1.csv of
+// FeTS, participants.tsv of BIDS. Columns are found by how their headers begin, as the profile says
+// or by the words in use, because every year names them differently.
 #pragma once
 
 #include <filesystem>
@@ -11,10 +11,12 @@
 
 namespace lacuna::data {
 
-// Fills in institution and grade of each case that the table knows, where they are still empty. The
-// column of ids is the one that holds most of the known ids. Returns how many cases it knew. Throws
-// DataError when the file cannot be read.
-int apply_case_table(const std::filesystem::path& table, const Profile& profile,
-                     std::vector<CaseName*>& cases);
+// Fills in institution and grade of the cases that the tables name. The first table with a column
+// of institutions decides for all the cases that it names, also where it says nothing: ids of
+// earlier years, which name the institution of some, count only where no table has such a column.
+// What folder or id say of a grade stays. Logs what was found; a table that cannot be read, or that
+// was meant and names no case, is warned of.
+void apply_case_tables(const std::vector<std::filesystem::path>& tables, const Profile& profile,
+                       std::vector<CaseName*>& cases);
 
 }  // namespace lacuna::data

@@ -1,18 +1,22 @@
-// How a published data set names and numbers things: file suffixes, label values, the pattern of
-// its case ids, where grade and institution come from. One table serves reading (scan_source) and
-// writing (the phantom). To support another data set, add a row in profile.cpp.
+// How a data set names and numbers things: directories of cases, file names, label values, regions,
+// where patient, institution and grade come from. Profiles are data: the shipped ones lie in
+// data/cohorts/profiles/, own ones are files of the same form (data/cohorts/profile_file.h). One
+// profile serves reading (scan_source) and writing (the phantom).
 //
 // Example: find_profile("brats2018").image_file("Brats18_TCIA09_141_1", 0)
 //          -> "Brats18_TCIA09_141_1_flair.nii.gz"
 // Immutable; thread-safe.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <regex>
 #include <string>
 #include <vector>
 
+#include "data/cohorts/file_pattern.h"
 #include "data/types/tissue.h"
 
 namespace lacuna::data {
@@ -25,28 +29,71 @@ struct LabelValue {
 // What is known of a case besides its voxels.
 struct CaseName {
   std::string id;
-  std::string institution;  // "" if unknown
-  std::string grade;        // "HGG", "LGG" or ""
+  std::string institution;   // "" if unknown
+  std::string grade;         // "HGG", "LGG" or ""
+  std::string patient = {};  // the id where the data set does not tell
+  std::string visit = {};    // "" where it does not
+};
+
+// A table beside the cases. Columns are named by how their header begins; "": none.
+struct ProfileTable {
+  std::string file;  // a name, with "*"
+  std::string id, institution, grade;
+  bool as_numbers = false;           // ids are compared by their numbers: 004 is 0004
+  std::string institution_in_ids;    // regular expression for an id of an earlier year
+  std::vector<std::string> missing;  // what an unknown value is written as
+};
+
+// A grid that cases of the data set lie on, in the order of the file: i, j, k.
+struct ProfileGrid {
+  std::array<std::int64_t, 3> shape{};
+  std::string axes;  // "LPS": where i, j, k point to
+  std::array<double, 3> spacing_mm{};
+};
+
+// How the phantom writes the data set; empty `path`: it cannot.
+struct ProfileWriting {
+  std::string path;  // of case {number}, below the directory of the data set
+  std::string extension = ".nii.gz";
+  std::vector<std::string> institutions;  // default: four made-up ones
+  std::vector<std::string> visits;        // of each patient; default: one
+  std::vector<std::string> images;        // per modality, where `images` has "*" in it
+  std::string label;
+  struct Text {
+    std::string file, header, row;
+  };
+  std::optional<Text> table;  // a row per case
+  std::optional<Text> text;   // a file with `header` in it
 };
 
 struct Profile {
-  // Where institution and grade of a case are written.
-  enum class Origin {
-    kIdAndFolder,   // "Brats18_<institution>_..." below HGG/ or LGG/
-    kNameMapping,   // name_mapping.csv beside the cases
-    kPartitioning,  // partitioning_*.csv beside the cases: the institution only
-  };
+  std::string name;     // "brats2018"
+  std::string title;    // "BraTS 2018"
+  std::string licence;  // one line; "" if not known
+  std::vector<std::string> aliases;
+  bool automatic = true;           // may be chosen for a directory
+  bool generic = false;            // chosen only where no data set's own profile fits
+  std::vector<std::string> hints;  // regular expressions for folders that the data set comes in
 
-  std::string name;                     // "brats2018"
-  std::string title;                    // "BraTS 2018"
-  std::vector<std::string> modalities;  // canonical order
-  std::vector<std::string> suffixes;    // per modality, between id and ".nii.gz"
-  std::string segmentation_suffix;
+  std::string match;                // of a case directory (or image file): regular expression
+  std::regex pattern;               // the same, after what may precede it
+  std::vector<std::string> groups;  // names of its capture groups
+  std::string id_template, patient_template;
+  bool unit_is_file = false;        // cases are groups of files, not directories
+  std::vector<std::string> not_in;  // directories that are not entered
+  std::string dataset_file;         // a description of channels and labels beside the cases
+
+  std::vector<std::string> modalities;           // canonical order
+  std::vector<std::vector<FilePattern>> images;  // per modality, first that fits wins
+  std::vector<FilePattern> label;
   std::vector<LabelValue> labels;  // without background, which is 0 everywhere
   std::vector<Region> regions;
-  std::string id_pattern;  // regular expression for a whole case id
-  Origin origin = Origin::kNameMapping;
+  std::vector<ProfileGrid> grids;
+  std::vector<ProfileTable> tables;
+  std::string institution, grade;  // of every case
+  ProfileWriting writing;
 
+  // As the first pattern writes it, in the directory of the case.
   std::string image_file(const std::string& id, int modality) const;
   std::string segmentation_file(const std::string& id) const;
 
@@ -54,11 +101,19 @@ struct Profile {
   std::optional<Tissue> tissue(std::uint8_t value) const;
   std::uint8_t value(Tissue tissue) const;  // 0 for a tissue that the data set does not know
 
-  bool matches(const std::string& id) const;
-  // The institution inside an id ("Brats18_TCIA09_141_1" -> "TCIA09"), or "".
-  std::string institution_in(const std::string& id) const;
+  // A path relative to the data set as a case: what its groups hold, and "root" (what precedes the
+  // case), "id", "patient", "visit", "institution", "grade". nullopt when it is named otherwise.
+  std::optional<NameParts> parse(const std::string& path) const;
+  bool matches(const std::string& path) const { return parse(path).has_value(); }
 
-  // Writing. `number` counts from 0; the id carries the institution where the data set's ids do.
+  // Writing. `number` counts from 0. Throws ConfigError when the phantom cannot write the profile.
+  struct MadeCase {
+    CaseName name;
+    std::string path;                 // of the case directory or first file, without ending
+    std::vector<std::string> images;  // per modality, below the data set, with ending
+    std::string label;
+  };
+  MadeCase make_case(int number, const std::string& institution, const std::string& grade) const;
   std::string make_id(int number, const std::string& institution) const;
   // Directory of a case relative to the data set: "HGG/<id>" or "<id>".
   std::filesystem::path case_directory(const CaseName& name) const;
@@ -69,19 +124,12 @@ struct Profile {
   std::optional<Table> make_table(const std::vector<CaseName>& names) const;
 };
 
+// The shipped ones, by name.
 const std::vector<Profile>& all_profiles();
 
-// Throws ConfigError listing the known names and the nearest one.
+// A shipped profile by name or alias, or the file that a name with "/" or ".json" in it means (read
+// once). Throws ConfigError listing the known names and the nearest one, or what is wrong in the
+// file.
 const Profile& find_profile(const std::string& name);
-
-struct DetectedProfile {
-  const Profile* profile = nullptr;
-  std::string why;  // "12 of 12 case directories are named like BraTS 2021 (BraTS2021_00000)"
-};
-
-// The profile whose pattern the names of the case directories follow. Throws DataError when none
-// fits or the directories follow several.
-DetectedProfile detect_profile(const std::vector<std::string>& directory_names,
-                               const std::string& where);
 
 }  // namespace lacuna::data

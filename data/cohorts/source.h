@@ -1,8 +1,10 @@
-// Finds the cases of a directory of NIfTI files: which files belong to which case, and what folder
-// names and tables beside them say of its institution and grade. Looks at names only.
+// Finds the cases of a directory of images: which files belong to which case, and what names of
+// folders and tables beside them say of patient, institution and grade. Looks at names; at label
+// values only where names leave a choice between profiles (data/cohorts/profile_choice.h).
 //
-// A case directory is one that holds .nii or .nii.gz files, up to five levels below the given one;
-// its name is the case id. Throws DataError when the directory does not exist or holds no case, and
+// A case is a directory, or a group of files, that is named as the profile says and holds at least
+// one of its images. Whatever else lies there is passed over. Throws DataError when the directory
+// does not exist or holds no case, or when the choice of a profile would be a guess, and
 // ConfigError for an unknown profile name.
 #pragma once
 
@@ -11,6 +13,7 @@
 #include <vector>
 
 #include "data/cohorts/profile.h"
+#include "data/cohorts/source_tree.h"
 
 namespace lacuna::data {
 
@@ -20,6 +23,12 @@ struct SourceCase {
   std::vector<std::filesystem::path> images;  // per modality; empty path: no such file
   std::filesystem::path label;                // empty: not there
   std::string problem;                        // why the case cannot be used; "" = nothing found yet
+  // Per modality: the channel of a 4-D file; -1: the file is the volume. Empty: all -1.
+  std::vector<int> channels;
+
+  int channel(std::size_t modality) const {
+    return modality < channels.size() ? channels[modality] : -1;
+  }
 };
 
 struct SourceCohort {
@@ -28,7 +37,12 @@ struct SourceCohort {
   std::vector<SourceCase> cases;  // sorted by id; an id that occurs twice is one entry, a problem
 };
 
-// `profile`: a name, or "auto".
-SourceCohort scan_source(const std::filesystem::path& directory, const std::string& profile);
+// The cases that `profile` sees in a tree, sorted by id, without what tables say.
+std::vector<SourceCase> match_cases(const SourceTree& tree, const Profile& profile);
+
+// `profile`: a name, a file, or "auto". `preferred`: of an earlier cohort at the same place: taken
+// instead of the one that "auto" finds when it sees the same cases and numbers labels alike.
+SourceCohort scan_source(const std::filesystem::path& directory, const std::string& profile,
+                         const std::string& preferred = "");
 
 }  // namespace lacuna::data

@@ -1,21 +1,30 @@
 #include "data/cohorts/splits.h"
 
 #include <algorithm>
-#include <fstream>
+#include <map>
 #include <set>
 
-#include <fmt/ranges.h>
-
 #include "base/error.h"
+#include "base/files/hash.h"
 #include "base/random.h"
-#include "base/text/json.h"
 
 namespace lacuna::data {
 namespace {
 
 using Ids = std::vector<std::string>;
-using Strata = std::map<std::string, Ids>;
+using Parts = std::map<std::string, Ids>;
 using CaseIndex = std::map<std::string, const CaseInfo*>;
+
+struct Patient {
+  const CaseInfo* first = nullptr;  // by id: what stands for the patient's institution and grade
+  Ids cases;
+};
+using Patients = std::map<std::string, Patient>;
+using Strata = std::map<std::string, Ids>;  // of patients
+
+std::string patient_of(const CaseInfo& info) {
+  return info.patient.empty() ? info.id : info.patient;
+}
 
 // Low grade first: the published meta-validation list has three of these and two of the others.
 std::string grade_key(const CaseInfo& info) {
@@ -24,67 +33,94 @@ std::string grade_key(const CaseInfo& info) {
 
 std::string stratum_key(const CaseInfo& info) { return grade_key(info) + "/" + info.institution; }
 
+CaseIndex index_of(const std::vector<CaseInfo>& cases) {
+  CaseIndex index;
+  for (const CaseInfo& info : cases) index[info.id] = &info;
+  return index;
+}
+
+Patients patients_of(const Ids& ids, const CaseIndex& index) {
+  Patients patients;
+  for (const std::string& id : ids) {
+    const CaseInfo& info = *index.at(id);
+    Patient& patient = patients[patient_of(info)];
+    patient.cases.push_back(id);
+    if (patient.first == nullptr || info.id < patient.first->id) patient.first = &info;
+  }
+  return patients;
+}
+
+Ids labelled(const std::vector<CaseInfo>& cases) {
+  Ids ids;
+  for (const CaseInfo& info : cases) {
+    if (info.has_label) ids.push_back(info.id);
+  }
+  return ids;
+}
+
 template <typename Key>
-Strata stratify(const Ids& ids, const CaseIndex& index, Key key) {
+Strata stratify(const Ids& names, const Patients& patients, Key key) {
   Strata strata;
-  for (const std::string& id : ids) strata[key(*index.at(id))].push_back(id);
+  for (const std::string& name : names) strata[key(*patients.at(name).first)].push_back(name);
   return strata;
 }
 
-// Takes `count` ids, one per stratum in turn, off the back of each stratum.
+// Takes `count` names, one per stratum in turn, off the back of each stratum.
 Ids take_in_turn(Strata& strata, std::size_t count) {
   Ids taken;
   while (taken.size() < count) {
     const std::size_t before = taken.size();
-    for (auto& [key, ids] : strata) {
-      if (ids.empty() || taken.size() == count) continue;
-      taken.push_back(ids.back());
-      ids.pop_back();
+    for (auto& [key, names] : strata) {
+      if (names.empty() || taken.size() == count) continue;
+      taken.push_back(names.back());
+      names.pop_back();
     }
     if (taken.size() == before) break;
   }
   return taken;
 }
 
-// `ids` are grouped by stratum, so even steps take from each in proportion to its size.
-Ids evenly_spaced(const Ids& ids, std::size_t count) {
+// `names` are grouped by stratum, so even steps take from each in proportion to its size.
+Ids evenly_spaced(const Ids& names, std::size_t count) {
   Ids taken;
   for (std::size_t i = 0; i < count; ++i)
-    taken.push_back(ids[(2 * i + 1) * ids.size() / (2 * count)]);
+    taken.push_back(names[(2 * i + 1) * names.size() / (2 * count)]);
   return taken;
 }
 
-Ids without(const Ids& ids, const Ids& removed) {
+Ids without(const Ids& names, const Ids& removed) {
   const std::set<std::string> gone(removed.begin(), removed.end());
   Ids left;
-  for (const std::string& id : ids) {
-    if (gone.count(id) == 0) left.push_back(id);
+  for (const std::string& name : names) {
+    if (gone.count(name) == 0) left.push_back(name);
   }
   return left;
 }
 
-Ids sorted(Ids ids) {
+Ids cases_of(const Ids& names, const Patients& patients) {
+  Ids ids;
+  for (const std::string& name : names) {
+    const Ids& cases = patients.at(name).cases;
+    ids.insert(ids.end(), cases.begin(), cases.end());
+  }
   std::sort(ids.begin(), ids.end());
   return ids;
 }
 
-// Moves a few cases from train to meta.
-void set_aside_meta(std::map<std::string, Ids>& parts, const CaseIndex& index) {
-  Strata by_grade = stratify(parts["train"], index, grade_key);
-  const Ids meta = take_in_turn(by_grade, meta_cases(parts["train"].size()));
-  parts["train"] = sorted(without(parts["train"], meta));
-  parts["meta"] = sorted(meta);
+// `train` lists patients in the order in which meta takes them from the back.
+void deal_meta(Parts& parts, const Ids& train, const Patients& patients) {
+  Strata by_grade = stratify(train, patients, grade_key);
+  const Ids meta = take_in_turn(by_grade, meta_cases(train.size()));
+  parts["train"] = cases_of(without(train, meta), patients);
+  parts["meta"] = cases_of(meta, patients);
 }
 
-// Labelled ids in a random order that is fixed by the seed, grouped by stratum.
-Ids deal_order(const std::vector<CaseInfo>& cases, const CaseIndex& index, std::uint64_t seed) {
-  Ids ids;
-  for (const CaseInfo& info : cases) {
-    if (info.has_label) ids.push_back(info.id);
-  }
-  Ids order;
+// Patients in a random order that is fixed by the seed, grouped by stratum.
+Ids deal_order(const Patients& patients, std::uint64_t seed) {
+  Ids names, order;
+  for (const auto& [name, patient] : patients) names.push_back(name);
   std::uint64_t number = 0;
-  for (auto& [key, members] : stratify(ids, index, stratum_key)) {
+  for (auto& [key, members] : stratify(names, patients, stratum_key)) {
     std::sort(members.begin(), members.end());
     Stream stream(seed, Purpose::kSplit, number++);
     stream.shuffle(std::span<std::string>(members));
@@ -93,50 +129,43 @@ Ids deal_order(const std::vector<CaseInfo>& cases, const CaseIndex& index, std::
   return order;
 }
 
-CaseIndex index_of(const std::vector<CaseInfo>& cases) {
-  CaseIndex index;
-  for (const CaseInfo& info : cases) index[info.id] = &info;
-  return index;
+bool is_fold(const std::string& name) { return name.starts_with("fold"); }
+
+// Whether the case can be in this part: there, and with the label that all parts but `test` need.
+bool belongs(const std::string& id, const std::string& part, const CaseIndex& index) {
+  const auto found = index.find(id);
+  return found != index.end() && (found->second->has_label || part == "test");
 }
 
-Ids read_list(const std::filesystem::path& path) {
-  std::ifstream file(path);
-  if (!file)
-    throw_error<ConfigError>("{}: cannot be opened. Check the splits file.", path.string());
-  Ids ids;
-  for (std::string line; std::getline(file, line);) {
-    const std::size_t end = line.find_last_not_of(" \t\r/,");
-    if (end == std::string::npos) continue;
-    line.resize(end + 1);
-    ids.push_back(line.substr(line.find_last_of('/') + 1));
-  }
-  return ids;
-}
+// The parts of a growing split, by patient.
+struct Growing {
+  Parts* parts;
+  std::map<std::string, std::string> part_of;            // patient -> part
+  std::map<std::string, std::set<std::string>> members;  // part -> patients
+  std::map<std::string, std::size_t> tested;             // stratum -> patients in test
 
-void check_ids(const std::map<std::string, Ids>& parts, const CaseIndex& index,
-               const std::string& where) {
-  Ids unknown, unlabelled, repeated;
-  std::set<std::string> seen;
-  for (const auto& [part, ids] : parts) {
-    for (const std::string& id : ids) {
-      const auto found = index.find(id);
-      if (found == index.end()) {
-        unknown.push_back(id);
-      } else if (part != "test" && !found->second->has_label) {
-        unlabelled.push_back(id);
+  Growing(Parts& into, const CaseIndex& index) : parts(&into) {
+    // "train" last, so that it wins where an older cache has a patient in several parts.
+    for (const char* part : {"test", "validation", "meta", "train"}) {
+      for (const std::string& id : into[part]) {
+        const CaseInfo& info = *index.at(id);
+        part_of[patient_of(info)] = part;
+        if (members[part].insert(patient_of(info)).second && part == std::string("test")) {
+          ++tested[stratum_key(info)];
+        }
       }
-      if (!seen.insert(id).second) repeated.push_back(id);
     }
   }
-  const auto refuse = [&](const Ids& ids, const char* what) {
-    if (!ids.empty()) {
-      throw_error<ConfigError>("{}: {}: {}. Correct the list.", where, what, fmt::join(ids, ", "));
-    }
-  };
-  refuse(unknown, "cases that the cohort does not have (not in --in, or refused)");
-  refuse(repeated, "cases that are named twice");
-  refuse(unlabelled, "cases without a label cannot be in train, validation or meta");
-}
+
+  void add(const std::string& name, const Patient& patient, const std::string& part) {
+    part_of[name] = part;
+    members[part].insert(name);
+    if (part == "test") ++tested[stratum_key(*patient.first)];
+    Ids& ids = (*parts)[part];
+    ids.insert(ids.end(), patient.cases.begin(), patient.cases.end());
+    std::sort(ids.begin(), ids.end());
+  }
+};
 
 }  // namespace
 
@@ -145,58 +174,131 @@ std::size_t meta_cases(std::size_t training) {
   return std::clamp<std::size_t>(training / 10, 1, 5);
 }
 
+void set_aside_meta(std::map<std::string, std::vector<std::string>>& parts,
+                    const std::vector<CaseInfo>& cases) {
+  const Patients patients = patients_of(parts["train"], index_of(cases));
+  Ids order;
+  for (const std::string& id : parts["train"]) {
+    for (const auto& [name, patient] : patients) {
+      if (patient.cases.front() == id) order.push_back(name);
+    }
+  }
+  deal_meta(parts, order, patients);
+}
+
 Splits make_splits(const std::vector<CaseInfo>& cases, const SplitOptions& options) {
   if (options.folds < 2) throw_error<ConfigError>("--folds {}: at least 2 folds", options.folds);
-  const CaseIndex index = index_of(cases);
-  const Ids order = deal_order(cases, index, options.seed);
+  const Patients patients = patients_of(labelled(cases), index_of(cases));
+  const Ids order = deal_order(patients, options.seed);
   Splits splits;
-  splits["all"]["train"] = order;
-  set_aside_meta(splits["all"], index);
+  deal_meta(splits["all"], order, patients);
   const std::size_t folds = std::min(order.size(), static_cast<std::size_t>(options.folds));
   if (folds < 2) return splits;
   for (std::size_t k = 0; k < folds; ++k) {
     auto& parts = splits["fold" + std::to_string(k)];
-    Ids rest;
+    Ids test, rest;
     for (std::size_t i = 0; i < order.size(); ++i) {
-      (i % folds == k ? parts["test"] : rest).push_back(order[i]);
+      (i % folds == k ? test : rest).push_back(order[i]);
     }
-    // At least one case for validation as soon as two are left for training.
+    // At least one patient for validation as soon as two are left for training.
     const std::size_t wanted = std::max<std::size_t>(order.size() / 10, rest.size() >= 3 ? 1 : 0);
-    parts["validation"] = sorted(evenly_spaced(rest, wanted));
-    parts["train"] = without(rest, parts["validation"]);
-    set_aside_meta(parts, index);
-    parts["test"] = sorted(parts["test"]);
+    const Ids validation = evenly_spaced(rest, wanted);
+    parts["validation"] = cases_of(validation, patients);
+    deal_meta(parts, without(rest, validation), patients);
+    parts["test"] = cases_of(test, patients);
   }
   return splits;
 }
 
-Splits read_splits(const std::filesystem::path& path, const std::vector<CaseInfo>& cases) {
-  const Json json = read_json(path);
+Splits departed_cases(const Splits& splits, const std::vector<CaseInfo>& cases) {
+  const CaseIndex index = index_of(cases);
+  Splits gone;
+  for (const auto& [name, parts] : splits) {
+    for (const auto& [part, ids] : parts) {
+      for (const std::string& id : ids) {
+        if (!belongs(id, part, index)) gone[name][part].push_back(id);
+      }
+    }
+  }
+  return gone;
+}
+
+Splits grow_splits(const Splits& earlier, const std::set<std::string>& listed,
+                   const std::vector<CaseInfo>& cases) {
   const CaseIndex index = index_of(cases);
   Splits splits;
-  const auto refuse = [&](const std::string& where) {
-    throw_error<ConfigError>(
-        "{}: {} must be an object of parts (train, validation, test, meta), each a list of case "
-        "ids or the name of a text file.",
-        path.string(), where);
-  };
-  if (!json.is_object()) refuse("the file");
-  for (const auto& [split, parts] : json.items()) {
-    if (!parts.is_object()) refuse("split " + split);
-    for (const auto& [part, value] : parts.items()) {
-      const bool known =
-          part == "train" || part == "validation" || part == "test" || part == "meta";
-      const bool list =
-          value.is_array() &&
-          std::all_of(value.begin(), value.end(), [](const Json& id) { return id.is_string(); });
-      if (!known || (!list && !value.is_string())) refuse("split " + split + ", part " + part);
-      splits[split][part] = list ? value.get<Ids>() : read_list(path.parent_path() / value);
+  for (const auto& [name, parts] : earlier) {
+    for (const auto& [part, ids] : parts) {
+      Ids& kept = splits[name][part];
+      for (const std::string& id : ids) {
+        if (belongs(id, part, index)) kept.push_back(id);
+      }
     }
-    check_ids(splits[split], index, fmt::format("{}: split {}", path.string(), split));
-    if (splits[split].count("meta") == 0) set_aside_meta(splits[split], index);
-    for (auto& [part, ids] : splits[split]) ids = sorted(ids);
+  }
+  std::map<std::string, Growing> growing;  // the generated ones
+  for (auto& [name, parts] : splits) {
+    if (listed.count(name) == 0) growing.emplace(name, Growing(parts, index));
+  }
+  const Patients everybody = patients_of(labelled(cases), index);
+  const std::size_t tenth = everybody.size() / 10;
+  for (const auto& [name, whole] : everybody) {
+    // The fold that would test the patient, should it be new.
+    std::string tests;
+    const std::string stratum = stratum_key(*whole.first);
+    const auto burden = [&](const std::string& fold) {
+      Growing& parts = growing.at(fold);
+      return std::tuple(parts.tested[stratum], parts.members["test"].size(),
+                        hash_hex(std::string_view(name + fold)));
+    };
+    bool known = false;
+    for (auto& [fold, parts] : growing) {
+      if (!is_fold(fold)) continue;
+      known = known || parts.part_of.count(name) > 0;
+      if (tests.empty() || burden(fold) < burden(tests)) tests = fold;
+    }
+    for (auto& [split, parts] : growing) {
+      Patient fresh = whole;
+      std::set<std::string> there;
+      for (const auto& [part, ids] : *parts.parts) there.insert(ids.begin(), ids.end());
+      std::erase_if(fresh.cases, [&](const std::string& id) { return there.count(id) > 0; });
+      if (fresh.cases.empty()) continue;
+      const auto place = parts.part_of.find(name);
+      std::string part = "train";
+      if (place != parts.part_of.end()) {
+        part = place->second;
+      } else if (!known && split == tests) {
+        part = "test";
+      } else if (is_fold(split) && parts.members["validation"].size() < tenth) {
+        part = "validation";
+      }
+      parts.add(name, fresh, part);
+    }
   }
   return splits;
+}
+
+std::vector<SplitPatient> split_patients(
+    const std::map<std::string, std::vector<std::string>>& parts,
+    const std::vector<CaseInfo>& cases) {
+  const CaseIndex index = index_of(cases);
+  std::map<std::string, std::map<std::string, Ids>> where;  // patient -> part -> cases
+  for (const auto& [part, ids] : parts) {
+    for (const std::string& id : ids) {
+      const auto found = index.find(id);
+      if (found != index.end()) where[patient_of(*found->second)][part].push_back(id);
+    }
+  }
+  std::vector<SplitPatient> torn;
+  for (const auto& [patient, places] : where) {
+    if (places.size() < 2) continue;
+    SplitPatient one{patient, {}, {}};
+    for (const auto& [part, ids] : places) {
+      one.parts.push_back(part);
+      one.cases.insert(one.cases.end(), ids.begin(), ids.end());
+    }
+    torn.push_back(std::move(one));
+  }
+  return torn;
 }
 
 }  // namespace lacuna::data

@@ -1,35 +1,32 @@
 #include "data/ingest/ingest.h"
 
 #include <algorithm>
+#include <map>
 #include <mutex>
 #include <set>
+
+#include <fmt/ranges.h>
 
 #include "base/error.h"
 #include "base/files/hash.h"
 #include "base/process/parallel.h"
 #include "base/text/log.h"
+#include "data/cohorts/foreign_table.h"
+#include "data/cohorts/profile_choice.h"
 
 namespace lacuna::data {
 namespace {
 
 // What is in the way at the output: an earlier run of the same cohort, or something else.
-std::optional<Cohort> earlier_cohort(const std::filesystem::path& directory,
-                                     const Profile& profile) {
+std::optional<Cohort> earlier_cohort(const std::filesystem::path& directory) {
   if (!std::filesystem::exists(directory / "cohort.json")) return std::nullopt;
-  Cohort earlier;
   try {
-    earlier = open_cohort(directory);
+    return open_cohort(directory);
   } catch (const DataError& error) {
     if (std::string(error.what()).find("format version") != std::string::npos) throw;
     log::warn("{} It is made anew from the cases that are there.", error.what());
     return std::nullopt;
   }
-  if (earlier.profile != profile.name) {
-    throw_error<DataError>(
-        "{}: holds a cohort of profile {}, the input is {}. Choose another --out.",
-        directory.string(), earlier.profile, profile.name);
-  }
-  return earlier;
 }
 
 // The case file of an earlier run when it is whole and made from the same files.
@@ -59,6 +56,24 @@ void write_case(FileSystem& files, const std::filesystem::path& path,
   }
 }
 
+// A value that another data set of such names has does not make its case wrong: it says that all
+// cases are of that data set, also those whose values fit both.
+void suspect_data_set(const Profile& profile,
+                      const std::map<std::string, std::vector<int>>& strange,
+                      const std::filesystem::path& input) {
+  for (const auto& [id, values] : strange) {
+    const std::vector<std::string> others = profiles_with_values(profile, id, values);
+    if (others.empty()) continue;
+    throw_error<DataError>(
+        "{}: case {} has label values {}, which profile {} does not have and {} has: the whole "
+        "data "
+        "set may be numbered so, also where the values fit both. Choose --profile {}, or take the "
+        "case out if it alone is wrong.",
+        input.string(), id, fmt::join(values, ", "), profile.name, fmt::join(others, ", "),
+        others.front());
+  }
+}
+
 void warn_of_leavers(const std::optional<Cohort>& earlier, const Cohort& cohort,
                      const SourceCohort& source) {
   if (!earlier) return;
@@ -73,38 +88,145 @@ void warn_of_leavers(const std::optional<Cohort>& earlier, const Cohort& cohort,
   }
 }
 
-// Generated splits, the fixed lists of the user, and those of an earlier run.
-Splits all_splits(const IngestOptions& options, const Cohort& cohort,
-                  const std::optional<Cohort>& earlier) {
-  Splits splits = make_splits(cohort.cases, options.splits);
-  std::set<std::string> known;
-  for (const CaseInfo& info : cohort.cases) known.insert(info.id);
-  if (earlier) {
-    for (const auto& [name, parts] : earlier->splits) {
-      if (name == "all" || name.starts_with("fold")) continue;
-      const bool whole = std::all_of(parts.begin(), parts.end(), [&](const auto& part) {
-        return std::all_of(part.second.begin(), part.second.end(),
-                           [&](const std::string& id) { return known.count(id) > 0; });
-      });
-      if (whole) {
-        splits[name] = parts;
-      } else {
-        log::warn("split {} names cases that are gone and is dropped; give --splits again", name);
-      }
+std::size_t count_cases(const Splits& splits) {
+  std::set<std::string> ids;
+  for (const auto& [name, parts] : splits) {
+    for (const auto& [part, members] : parts) ids.insert(members.begin(), members.end());
+  }
+  return ids.size();
+}
+
+bool is_fold(const std::string& name) { return name.starts_with("fold"); }
+
+// What the cache gave each case, also those that are away: they get their parts back.
+Splits remembered(const Cohort& earlier) {
+  Splits all = earlier.splits;
+  for (const auto& [name, parts] : earlier.departed) {
+    for (const auto& [part, ids] : parts) {
+      auto& into = all[name][part];
+      into.insert(into.end(), ids.begin(), ids.end());
+      std::sort(into.begin(), into.end());
     }
   }
-  if (options.splits_file) {
-    for (auto& [name, parts] : read_splits(*options.splits_file, cohort.cases)) {
-      splits[name] = std::move(parts);
+  return all;
+}
+
+void check_deal(const IngestOptions& options, const Cohort& earlier) {
+  const auto refuse = [&](const char* option, std::uint64_t wanted, std::uint64_t there) {
+    throw_error<ConfigError>(
+        "{} {}: the folds of {} were dealt with {}, and folds stay as they are once they are "
+        "written. Leave {} out, or deal them anew with --redeal: runs that were trained before "
+        "have then seen test cases.",
+        option, wanted, earlier.directory.string(), there, option);
+  };
+  if (earlier.deal.folds == 0) return;
+  if (options.folds && *options.folds != earlier.deal.folds) {
+    refuse("--folds", static_cast<std::uint64_t>(*options.folds),
+           static_cast<std::uint64_t>(earlier.deal.folds));
+  }
+  if (options.seed && *options.seed != earlier.deal.seed) {
+    refuse("--seed", *options.seed, earlier.deal.seed);
+  }
+}
+
+// Generated splits are dealt once and then kept; so are lists of the user.
+void set_splits(const IngestOptions& options, Cohort& cohort,
+                const std::optional<Cohort>& earlier) {
+  const SplitOptions deal{options.folds.value_or(SplitOptions().folds),
+                          options.seed.value_or(SplitOptions().seed)};
+  Splits fresh = make_splits(cohort.cases, deal);
+  cohort.deal = {deal.folds, deal.seed};
+  if (!earlier) {
+    cohort.splits = std::move(fresh);
+    return;
+  }
+  Splits kept = remembered(*earlier);
+  cohort.listed = earlier->listed;
+  cohort.split_available = earlier->split_available;
+  if (options.redeal) {
+    std::erase_if(kept, [&](const auto& split) { return cohort.listed.count(split.first) == 0; });
+  } else {
+    check_deal(options, *earlier);
+    if (earlier->deal.folds != 0) cohort.deal = earlier->deal;
+  }
+  cohort.departed = departed_cases(kept, cohort.cases);
+  cohort.splits = grow_splits(kept, cohort.listed, cohort.cases);
+  for (const auto& [name, parts] : cohort.departed) {
+    if (cohort.listed.count(name) > 0) {
+      log::warn("split {}: {} of its cases are not in the cohort now; they keep their parts", name,
+                count_cases({{name, parts}}));
     }
   }
-  return splits;
+  // A cohort of one patient had no folds, and lists may stand in for them.
+  const bool has_folds = std::any_of(cohort.splits.begin(), cohort.splits.end(),
+                                     [](const auto& split) { return is_fold(split.first); });
+  for (auto& [name, parts] : fresh) {
+    if (!has_folds || !is_fold(name)) cohort.splits.try_emplace(name, std::move(parts));
+  }
+}
+
+void add_lists(const IngestOptions& options, Cohort& cohort, IngestReport& report) {
+  if (!options.splits_file) return;
+  SplitLists lists =
+      read_splits({*options.splits_file, options.mask_order, options.allow_split_patients},
+                  cohort.cases, cohort.modalities);
+  report.splits_form = lists.form;
+  const bool brings_folds = std::any_of(lists.splits.begin(), lists.splits.end(),
+                                        [](const auto& split) { return is_fold(split.first); });
+  if (brings_folds) {  // instead of generated ones, which nobody should take for them
+    std::erase_if(cohort.splits, [&](const auto& split) {
+      return is_fold(split.first) && cohort.listed.count(split.first) == 0;
+    });
+  }
+  for (auto& [name, parts] : lists.splits) {
+    const auto there = cohort.splits.find(name);
+    if (there != cohort.splits.end() && there->second != parts) {
+      log::warn("split {} is replaced by that of {}", name, options.splits_file->string());
+    }
+    cohort.listed.insert(name);
+    cohort.departed.erase(name);
+    cohort.split_available.erase(name);
+    if (lists.available.count(name) > 0) cohort.split_available[name] = lists.available[name];
+    cohort.splits[name] = std::move(parts);
+  }
+}
+
+// Folds of format version 1 were dealt case by case, and lists may insist.
+void warn_of_torn_patients(const Cohort& cohort) {
+  for (const auto& [name, parts] : cohort.splits) {
+    const auto torn = split_patients(parts, cohort.cases);
+    if (torn.empty()) continue;
+    log::warn(
+        "split {}: {} patients have cases in more than one part ({} in {}): its test numbers are "
+        "too good.{}",
+        name, torn.size(), torn[0].patient, fmt::join(torn[0].parts, " and "),
+        cohort.listed.count(name) > 0 ? ""
+                                      : " It was dealt by an earlier version and is kept as it is; "
+                                        "deal the folds anew with --redeal.");
+  }
+}
+
+void warn_of_missing_labels(const Cohort& cohort) {
+  const auto labelled = std::count_if(cohort.cases.begin(), cohort.cases.end(),
+                                      [](const CaseInfo& info) { return info.has_label; });
+  if (labelled == 0) {
+    log::warn(
+        "none of the {} cases has a label: there are no splits to train or evaluate on. Such a "
+        "cohort is for: lacuna predict",
+        cohort.cases.size());
+  } else if (labelled < std::ssize(cohort.cases)) {
+    log::warn("{} of {} cases have no label and are in no split",
+              std::ssize(cohort.cases) - labelled, cohort.cases.size());
+  }
 }
 
 std::uint64_t source_size(const SourceCase& source) {
   std::uint64_t bytes = source.label.empty() ? 0 : std::filesystem::file_size(source.label);
   for (const Path& path : source.images) {
     if (!path.empty()) bytes += std::filesystem::file_size(path);
+  }
+  if (!source.channels.empty() && source.channels[0] >= 0) {  // one file has all
+    bytes = std::filesystem::file_size(source.images[0]);
   }
   return bytes;
 }
@@ -116,9 +238,15 @@ IngestReport ingest(const IngestOptions& options, FileSystem& files) {
     throw_error<ConfigError>("unknown codec \"{}\"; known: none, lz4", options.rules.codec);
   }
   const double start = steady_clock().seconds();
-  const SourceCohort source = scan_source(options.input, options.profile);
+  const std::optional<Cohort> earlier = earlier_cohort(options.output);
+  const SourceCohort source =
+      scan_source(options.input, options.profile, earlier ? earlier->profile : "");
   const Profile& profile = *source.profile;
-  const std::optional<Cohort> earlier = earlier_cohort(options.output, profile);
+  if (earlier && earlier->profile != profile.name) {
+    throw_error<DataError>(
+        "{}: holds a cohort of profile {}, the input is {}. Choose another --out.",
+        options.output.string(), earlier->profile, profile.name);
+  }
   files.make_directories(options.output / "cases");
 
   IngestReport report;
@@ -130,6 +258,7 @@ IngestReport ingest(const IngestOptions& options, FileSystem& files) {
   cohort.regions = profile.regions;
 
   std::mutex mutex;
+  std::map<std::string, std::vector<int>> strange;  // cases with other label values: all of theirs
   const auto total = static_cast<std::int64_t>(source.cases.size());
   Progress progress("ingest", "cases", total, options.progress);
   parallel_for(options.jobs, total, [&](std::int64_t i) {
@@ -145,18 +274,25 @@ IngestReport ingest(const IngestOptions& options, FileSystem& files) {
         info = made.header.info;
       }
       info->file = file;
+      info->patient = found.name.patient.empty() ? found.name.id : found.name.patient;
+      info->visit = found.name.visit;
       const std::lock_guard lock(mutex);
       (kept ? report.kept : report.made) += 1;
       if (!kept) report.source_bytes += source_size(found);
       report.cache_bytes += info->bytes;
       cohort.cases.push_back(std::move(*info));
+    } catch (const LabelError& error) {
+      const std::lock_guard lock(mutex);
+      cohort.refused.push_back({found.name.id, to_utf8(error.what())});
+      strange.emplace(found.name.id, error.values);
     } catch (const DataError& error) {
       const std::lock_guard lock(mutex);
-      cohort.refused.push_back({found.name.id, error.what()});
+      cohort.refused.push_back({found.name.id, to_utf8(error.what())});
     }
     progress.advance();
   });
   progress.finish();
+  suspect_data_set(profile, strange, options.input);
   const auto by_id = [](const auto& a, const auto& b) { return a.id < b.id; };
   std::sort(cohort.cases.begin(), cohort.cases.end(), by_id);
   std::sort(cohort.refused.begin(), cohort.refused.end(), by_id);
@@ -166,7 +302,10 @@ IngestReport ingest(const IngestOptions& options, FileSystem& files) {
                            cohort.refused.front().reason);
   }
   warn_of_leavers(earlier, cohort, source);
-  cohort.splits = all_splits(options, cohort, earlier);
+  set_splits(options, cohort, earlier);
+  add_lists(options, cohort, report);
+  warn_of_torn_patients(cohort);
+  warn_of_missing_labels(cohort);
   report.cohort_changed = write_cohort(files, cohort);
   report.seconds = steady_clock().seconds() - start;
   return report;

@@ -14,6 +14,7 @@
 #include "base/files/file_system.h"
 #include "base/text/progress.h"
 #include "data/cache/cohort.h"
+#include "data/cohorts/split_lists.h"
 #include "data/cohorts/splits.h"
 #include "data/ingest/ingest_case.h"
 
@@ -24,8 +25,13 @@ struct IngestOptions {
   std::string profile = "auto";
   int jobs = 1;  // cases at a time
   CaseRules rules;
-  SplitOptions splits;
+  // Of folds that are dealt now; given for a cache whose folds were dealt otherwise: an error.
+  std::optional<int> folds;
+  std::optional<std::uint64_t> seed;
+  bool redeal = false;  // deal the folds anew instead of keeping those of the cache
   std::optional<std::filesystem::path> splits_file;
+  std::vector<std::string> mask_order;  // of a list of masks in `splits_file`
+  bool allow_split_patients = false;
   ProgressStyle progress = ProgressStyle::kQuiet;
 };
 
@@ -35,6 +41,7 @@ struct IngestReport {
   std::int64_t made = 0, kept = 0;
   std::uint64_t source_bytes = 0, cache_bytes = 0;  // of the made cases; of all
   bool cohort_changed = false;
+  std::string splits_form;  // what `splits_file` was recognised as
   double seconds = 0;
 };
 

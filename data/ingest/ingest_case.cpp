@@ -30,10 +30,10 @@ std::int64_t modified_ns(const Path& path) {
 // Opens the files of a case one after the other and checks that all lie on one grid.
 class CaseReader {
  public:
-  NiftiFile open(const Path& path) {
+  NiftiFile open(const Path& path, int channel = -1) {
     const auto bytes = posix_file_system().read(path);
     sources.push_back({path.filename().string(), bytes.size(), modified_ns(path), hash_hex(bytes)});
-    NiftiFile file(path, bytes);
+    NiftiFile file(path, bytes, channel);
     if (grid) {
       check_grid(file.header(), path);
     } else {
@@ -156,16 +156,19 @@ std::vector<std::uint8_t> read_tissues(const NiftiFile& file, const Path& path,
     seen[value] = true;
     value = tissues[value];
   }
-  std::vector<int> strange, allowed{0};
+  std::vector<int> strange, there, allowed{0};
   for (std::size_t value = 0; value < 256; ++value) {
+    if (seen[value] && value > 0) there.push_back(static_cast<int>(value));
     if (seen[value] && !known[value]) strange.push_back(static_cast<int>(value));
     if (value > 0 && known[value]) allowed.push_back(static_cast<int>(value));
   }
   if (!strange.empty()) {
-    throw_error<DataError>(
-        "{}: label values {} do not belong to profile {} (allowed: {}). Check the file, or choose "
-        "another --profile.",
-        path.string(), fmt::join(strange, ", "), profile.name, fmt::join(allowed, ", "));
+    throw LabelError(
+        fmt::format(
+            "{}: label values {} do not belong to profile {} (allowed: {}). Check the file, "
+            "or choose another --profile.",
+            path.string(), fmt::join(strange, ", "), profile.name, fmt::join(allowed, ", ")),
+        there);
   }
   return label;
 }
@@ -257,7 +260,7 @@ CaseBytes ingest_case(const SourceCase& source, const Profile& profile, const Ca
       reader.sources.emplace_back();
       continue;
     }
-    const NiftiFile file = reader.open(source.images[m]);
+    const NiftiFile file = reader.open(source.images[m], source.channel(m));
     volumes[m] = read_volume(file, source.images[m], header.statistics[m], box);
     info.available |= SubsetMask{1} << m;
   }

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <vector>
 
+#include "base/error.h"
 #include "data/cache/case_header.h"
 #include "data/cache/case_layout.h"
 #include "data/cohorts/source.h"
@@ -15,6 +16,14 @@ namespace lacuna::data {
 struct CaseBytes {
   CaseHeader header;
   std::vector<std::byte> bytes;
+};
+
+// Label values that the profile does not have.
+class LabelError : public DataError {
+ public:
+  LabelError(const std::string& text, std::vector<int> all)
+      : DataError(text), values(std::move(all)) {}
+  std::vector<int> values;  // all of the file but 0
 };
 
 struct CaseRules {

@@ -70,13 +70,13 @@ void swap_bytes(std::byte* bytes, std::int64_t values, std::size_t width) {
 
 NiftiFile::NiftiFile(const Path& path) : NiftiFile(path, posix_file_system().read(path)) {}
 
-NiftiFile::NiftiFile(const Path& name, std::span<const std::byte> file) : name_(name) {
+NiftiFile::NiftiFile(const Path& name, std::span<const std::byte> file, int channel) : name_(name) {
   Buffer inflated;
   if (ends_in_gz(name)) {
     inflated = gunzip(file, name);
     file = inflated.bytes();
   }
-  header_ = parse_nifti_header(file, name);
+  header_ = parse_nifti_header(file, name, channel);
   const std::uint64_t wanted = static_cast<std::uint64_t>(header_.voxels()) * size_of(header_.type);
   if (header_.data_offset > file.size() || wanted > file.size() - header_.data_offset) {
     throw_error<DataError>(
@@ -168,20 +168,34 @@ void require_finite(std::span<const float> values, const Extent& extent, const P
 }
 
 template <typename T>
+void write_nifti_channels(FileSystem& files, const Path& path, const NiftiHeader& grid,
+                          const std::vector<std::span<const T>>& volumes, int level) {
+  std::vector<std::byte> bytes = encode_nifti_header(grid, type_of<T>());
+  const auto [depth, rows, columns] = grid.extent();
+  if (volumes.size() > 1) {
+    constexpr std::size_t kDim = 40;  // of NIfTI-1
+    const std::int16_t four = 4, channels = static_cast<std::int16_t>(volumes.size());
+    std::memcpy(bytes.data() + kDim, &four, sizeof four);
+    std::memcpy(bytes.data() + kDim + 4 * sizeof channels, &channels, sizeof channels);
+  }
+  for (const std::span<const T> volume : volumes) {
+    if (static_cast<std::int64_t>(volume.size()) != grid.voxels()) {
+      throw_error<Error>("{}: {} values for a grid of {} x {} x {}", path.string(), volume.size(),
+                         grid.size[0], grid.size[1], grid.size[2]);
+    }
+    const std::size_t begin = bytes.size();
+    bytes.resize(begin + volume.size_bytes());
+    // 352 bytes of header keep the values aligned.
+    transpose_slices(volume.data(), depth, rows, columns,
+                     reinterpret_cast<T*>(bytes.data() + begin), [](T v) { return v; });
+  }
+  write_durably(files, path, ends_in_gz(path) ? gzip(bytes, level) : bytes);
+}
+
+template <typename T>
 void write_nifti(FileSystem& files, const Path& path, const NiftiHeader& grid,
                  std::span<const T> volume, int level) {
-  if (static_cast<std::int64_t>(volume.size()) != grid.voxels()) {
-    throw_error<Error>("{}: {} values for a grid of {} x {} x {}", path.string(), volume.size(),
-                       grid.size[0], grid.size[1], grid.size[2]);
-  }
-  std::vector<std::byte> bytes = encode_nifti_header(grid, type_of<T>());
-  const std::size_t header_bytes = bytes.size();
-  bytes.resize(header_bytes + volume.size_bytes());
-  const auto [depth, rows, columns] = grid.extent();
-  // 352 bytes of header keep the values aligned.
-  transpose_slices(volume.data(), depth, rows, columns,
-                   reinterpret_cast<T*>(bytes.data() + header_bytes), [](T v) { return v; });
-  write_durably(files, path, ends_in_gz(path) ? gzip(bytes, level) : bytes);
+  write_nifti_channels<T>(files, path, grid, {volume}, level);
 }
 
 template std::vector<float> NiftiFile::read<float>() const;
@@ -196,5 +210,9 @@ template void write_nifti<std::int16_t>(FileSystem&, const Path&, const NiftiHea
                                         std::span<const std::int16_t>, int);
 template void write_nifti<std::uint8_t>(FileSystem&, const Path&, const NiftiHeader&,
                                         std::span<const std::uint8_t>, int);
+
+template void write_nifti_channels<std::int16_t>(FileSystem&, const Path&, const NiftiHeader&,
+                                                 const std::vector<std::span<const std::int16_t>>&,
+                                                 int);
 
 }  // namespace lacuna::data

@@ -25,8 +25,9 @@ class NiftiFile {
  public:
   explicit NiftiFile(const Path& path);
   // The same from the bytes of the file, for callers that hash them too. `name` ends in .gz when
-  // they are compressed.
-  NiftiFile(const Path& name, std::span<const std::byte> file);
+  // they are compressed. `channel` of a 4-D file (from 0) as a volume of its own; -1: the file has
+  // three axes.
+  NiftiFile(const Path& name, std::span<const std::byte> file, int channel = -1);
 
   const NiftiHeader& header() const { return header_; }
 
@@ -66,5 +67,10 @@ void require_finite(std::span<const float> values, const Extent& extent, const P
 template <typename T>
 void write_nifti(FileSystem& files, const Path& path, const NiftiHeader& grid,
                  std::span<const T> volume, int level = 6);
+
+// The same of several volumes as one 4-D file.
+template <typename T>
+void write_nifti_channels(FileSystem& files, const Path& path, const NiftiHeader& grid,
+                          const std::vector<std::span<const T>>& volumes, int level = 6);
 
 }  // namespace lacuna::data

@@ -104,7 +104,8 @@ void check_magic(std::span<const std::byte> file, const Layout& layout, const Pa
          "Convert it to NIfTI: ANALYZE does not say which side is left.");
 }
 
-void read_grid(const Fields& fields, const Layout& layout, const Path& name, NiftiHeader& header) {
+void read_grid(const Fields& fields, const Layout& layout, const Path& name, int channel,
+               NiftiHeader& header) {
   const auto dim = [&](std::size_t axis) {
     return fields.whole(layout.dim + axis * layout.dim_bytes, layout.dim_bytes);
   };
@@ -112,8 +113,14 @@ void read_grid(const Fields& fields, const Layout& layout, const Path& name, Nif
   if (axes < 1 || axes > 7) {
     refuse(name, fmt::format("its header says {} dimensions", axes), kWriteAgain);
   }
+  if (channel >= 0 && (axes < 4 || dim(4) <= channel)) {
+    refuse(name,
+           fmt::format("has {} channels, channel {} was asked for (from 0)", axes < 4 ? 1 : dim(4),
+                       channel),
+           "Check the profile.");
+  }
   std::int64_t further = 1;
-  for (std::int64_t axis = 4; axis <= axes; ++axis) {
+  for (std::int64_t axis = channel >= 0 ? 5 : 4; axis <= axes; ++axis) {
     further = std::max(further, dim(static_cast<std::size_t>(axis)));
   }
   if (axes < 3 || further > 1) {
@@ -263,13 +270,17 @@ Affine NiftiHeader::affine() const {
   return affine;
 }
 
-NiftiHeader parse_nifti_header(std::span<const std::byte> file, const Path& name) {
+NiftiHeader parse_nifti_header(std::span<const std::byte> file, const Path& name, int channel) {
   NiftiHeader header;
   const Layout& layout = detect(file, name, header);
   check_magic(file, layout, name, header.version);
   const Fields fields(file, header.big_endian);
-  read_grid(fields, layout, name, header);
+  read_grid(fields, layout, name, channel, header);
   read_values(fields, layout, name, header);
+  if (channel > 0) {
+    header.data_offset += static_cast<std::uint64_t>(channel) *
+                          static_cast<std::uint64_t>(header.voxels()) * size_of(header.type);
+  }
   read_position(fields, layout, header);
   for (const auto& row : header.affine()) {
     if (!std::all_of(row.begin(), row.end(), [](double value) { return std::isfinite(value); })) {

@@ -63,8 +63,9 @@ struct NiftiHeader {
   Affine affine() const;
 };
 
-// `file`: the inflated file, at least its header. Throws DataError, opened by `name`.
-NiftiHeader parse_nifti_header(std::span<const std::byte> file, const Path& name);
+// `file`: the inflated file, at least its header. `channel` of a 4-D file: data_offset is that of
+// its first voxel; -1: three axes are expected. Throws DataError, opened by `name`.
+NiftiHeader parse_nifti_header(std::span<const std::byte> file, const Path& name, int channel = -1);
 
 // The 352 bytes before the voxels: the grid and position of `header` for values of `type`,
 // unscaled.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <vector>
 
 #include "base/error.h"
@@ -23,14 +24,19 @@ constexpr std::array<int, 8> kInstitutionOf{0, 1, 2, 0, 3, 0, 1, 0};
 
 struct PlannedCase {
   CaseName name;
+  Profile::MadeCase made;  // names of its files
   PhantomCaseOptions options;
   SubsetMask available = 0;
 };
 
 std::string institution_name(const Profile& profile, int institution) {
-  static const char* const kNames[] = {"CBICA", "TCIA01", "TMC", "WashU"};
-  return profile.origin == Profile::Origin::kPartitioning ? std::to_string(institution + 1)
-                                                          : kNames[institution];
+  static const std::vector<std::string> kNames = {"CBICA", "TCIA01", "TMC", "WashU"};
+  const auto& table = profile.writing.table;
+  if (table && table->row.find("{institution_number}") != std::string::npos) {
+    return std::to_string(institution + 1);
+  }
+  const auto& names = profile.writing.institutions.empty() ? kNames : profile.writing.institutions;
+  return names[static_cast<std::size_t>(institution) % names.size()];
 }
 
 SubsetMask draw_available(const PhantomOptions& options, int number, int modalities) {
@@ -48,13 +54,15 @@ std::vector<PlannedCase> plan(const PhantomOptions& options, const Profile& prof
   std::vector<PlannedCase> cases;
   for (int number = 0; number < options.cases; ++number) {
     PlannedCase planned;
+    // A patient is scanned again where the profile has visits.
+    const int patient = number / std::max(1, static_cast<int>(profile.writing.visits.size()));
     const int institution =
-        kInstitutionOf[static_cast<std::size_t>(number) % kInstitutionOf.size()];
-    planned.options = {options.extent, options.seed,    number,
-                       institution,    number % 4 == 3, profile.value(Tissue::kResection) != 0};
-    planned.name.institution = institution_name(profile, institution);
-    planned.name.grade = planned.options.low_grade ? "LGG" : "HGG";
-    planned.name.id = profile.make_id(number, planned.name.institution);
+        kInstitutionOf[static_cast<std::size_t>(patient) % kInstitutionOf.size()];
+    planned.options = {options.extent, options.seed,     number,
+                       institution,    patient % 4 == 3, profile.value(Tissue::kResection) != 0};
+    planned.made = profile.make_case(number, institution_name(profile, institution),
+                                     planned.options.low_grade ? "LGG" : "HGG");
+    planned.name = planned.made.name;
     planned.available =
         draw_available(options, number, static_cast<int>(profile.modalities.size()));
     cases.push_back(planned);
@@ -75,23 +83,77 @@ NiftiHeader make_header(const Extent& extent) {
   return header;
 }
 
+// MetaImage: a header of text, then the voxels with the first axis fastest, as in NIfTI.
+template <typename T>
+void write_metaimage(FileSystem& files, const Path& path, const NiftiHeader& grid,
+                     std::span<const T> volume) {
+  // World axes of the format point to left, posterior, superior.
+  const Affine affine = grid.affine();
+  std::string directions;
+  for (std::size_t axis = 0; axis < 3; ++axis) {
+    for (std::size_t row = 0; row < 3; ++row) {
+      const double sign = row < 2 ? -1 : 1;
+      directions += fmt::format(" {:g}", sign * affine[row][axis] / grid.voxel_mm[axis] + 0.0);
+    }
+  }
+  const std::string header = fmt::format(
+      "ObjectType = Image\nNDims = 3\nBinaryData = True\nBinaryDataByteOrderMSB = False\n"
+      "CompressedData = False\nTransformMatrix ={}\nOffset = {:g} {:g} {:g}\n"
+      "ElementSpacing = {:g} {:g} {:g}\nDimSize = {} {} {}\nElementType = {}\n"
+      "ElementDataFile = LOCAL\n",
+      directions, -affine[0][3] + 0.0, -affine[1][3] + 0.0, affine[2][3], grid.voxel_mm[0],
+      grid.voxel_mm[1], grid.voxel_mm[2], grid.size[0], grid.size[1], grid.size[2],
+      sizeof(T) == 1 ? "MET_UCHAR" : "MET_SHORT");
+  std::vector<std::byte> bytes(header.size() + volume.size_bytes());
+  std::memcpy(bytes.data(), header.data(), header.size());
+  std::vector<T> turned(volume.size());
+  const auto [depth, rows, columns] = grid.extent();
+  transpose_slices(volume.data(), depth, rows, columns, turned.data(), [](T v) { return v; });
+  std::memcpy(bytes.data() + header.size(), turned.data(), volume.size_bytes());
+  write_durably(files, path, bytes);
+}
+
+template <typename T>
+void write_volume(FileSystem& files, const Path& path, const NiftiHeader& grid,
+                  std::span<const T> volume) {
+  files.make_directories(path.parent_path());
+  if (path.extension() == ".mha") {
+    write_metaimage<T>(files, path, grid, volume);
+  } else {
+    write_nifti<T>(files, path, grid, volume, kLevel);
+  }
+}
+
 void write_case(FileSystem& files, const Path& directory, const Profile& profile,
                 const PlannedCase& planned) {
   const PhantomCase made = make_phantom_case(planned.options);
-  const Path folder = directory / profile.case_directory(planned.name);
-  files.make_directories(folder);
   const NiftiHeader header = make_header(planned.options.extent);
-  for (std::size_t m = 0; m < made.images.size(); ++m) {
-    if (!contains(planned.available, static_cast<int>(m))) continue;
-    write_nifti<std::int16_t>(files,
-                              folder / profile.image_file(planned.name.id, static_cast<int>(m)),
-                              header, made.images[m], kLevel);
+  // The phantom has the four usual modalities; a profile may know fewer of them.
+  static const std::vector<std::string> kPainted = {"FLAIR", "T1", "T1c", "T2"};
+  std::vector<std::span<const std::int16_t>> channels;
+  for (std::size_t m = 0; m < profile.modalities.size(); ++m) {
+    const auto painted = std::find(kPainted.begin(), kPainted.end(), profile.modalities[m]);
+    const std::vector<std::int16_t>& image =
+        made.images[painted == kPainted.end()
+                        ? m % kPainted.size()
+                        : static_cast<std::size_t>(painted - kPainted.begin())];
+    if (profile.images[m].front().channel >= 0) {
+      channels.emplace_back(image);
+    } else if (contains(planned.available, static_cast<int>(m))) {
+      write_volume<std::int16_t>(files, directory / planned.made.images[m], header, image);
+    }
+  }
+  if (!channels.empty()) {  // all modalities in one file
+    const Path path = directory / planned.made.images[0];
+    files.make_directories(path.parent_path());
+    write_nifti_channels<std::int16_t>(files, path, header, channels, kLevel);
   }
   std::vector<std::uint8_t> values(made.label.size());
-  std::transform(made.label.begin(), made.label.end(), values.begin(),
-                 [&](std::uint8_t tissue) { return profile.value(static_cast<Tissue>(tissue)); });
-  write_nifti<std::uint8_t>(files, folder / profile.segmentation_file(planned.name.id), header,
-                            values, kLevel);
+  std::transform(made.label.begin(), made.label.end(), values.begin(), [&](std::uint8_t tissue) {
+    const auto value = profile.value(static_cast<Tissue>(tissue));
+    return tissue != 0 && value == 0 ? profile.value(Tissue::kTumour) : value;
+  });
+  write_volume<std::uint8_t>(files, directory / planned.made.label, header, values);
 }
 
 void check(const PhantomOptions& options) {
@@ -161,6 +223,10 @@ PhantomReport write_phantom(FileSystem& files, const Path& directory, const Phan
   write_marker(false);
   if (const auto table = profile.make_table(names)) {
     write_durably(files, directory / table->file, table->text);
+  }
+  if (const auto& text = profile.writing.text) {
+    files.make_directories((directory / text->file).parent_path());
+    write_durably(files, directory / text->file, text->header + "\n");
   }
   parallel_for(options.threads, options.cases, [&](std::int64_t i) {
     write_case(files, directory, profile, cases[static_cast<std::size_t>(i)]);

@@ -11,10 +11,12 @@ namespace lacuna::data {
 // The labels inside Lacuna. In caches and checkpoints: do not renumber.
 enum class Tissue : std::uint8_t {
   kBackground = 0,
-  kNecrosis = 1,   // NCR/NET: file label 1 in every profile
-  kOedema = 2,     // ED/SNFH: file label 2
+  kNecrosis = 1,   // NCR/NET: file label 1 in most profiles
+  kOedema = 2,     // ED/SNFH: file label 2 in most
   kEnhancing = 3,  // ET: file label 4 up to 2021, 3 from 2023
   kResection = 4,  // RC, 2024 post-treatment: file label 4
+  kCyst = 5,       // CC of paediatric tumours
+  kTumour = 6,     // not divided further: GTV, the core of 2012
 };
 
 // A region is a set of tissues: bit t set = Tissue t belongs to it.

@@ -204,8 +204,13 @@ void write_tables(FileSystem& files, const std::filesystem::path& directory,
   if (!summary.institutions.empty()) {
     write_durably(files, directory / "institutions.csv", institutions_csv(summary));
   }
-  write_durably(files, directory / "table.md", markdown_table(summary, modalities));
-  write_durably(files, directory / "table.tex", latex_table(summary, modalities));
+  // What a reader must know before using the numbers goes wherever the numbers go.
+  const std::string note = about.value("note", "");
+  write_durably(files, directory / "table.md",
+                markdown_table(summary, modalities) + (note.empty() ? "" : "\n" + note + "\n"));
+  write_durably(files, directory / "table.tex",
+                latex_table(summary, modalities) +
+                    (note.empty() ? "" : "\\par{\\footnotesize " + note + "}\n"));
   write_durably(files, directory / "summary.json",
                 summary_json(summary, modalities, options, about).dump(2) + "\n");
 }

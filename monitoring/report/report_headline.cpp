@@ -91,6 +91,28 @@ std::string sentences(const ReportView& view, const std::vector<MethodScore>& me
       signed_percent(best.full - second.full));
 }
 
+// Numbers of cases that the run has learned from, or that chose its checkpoint, are no test.
+std::string selection_notes(const ReportView& view) {
+  std::map<std::string, std::vector<std::size_t>> runs_with;
+  for (const std::size_t run : view.ranking()) {
+    const Json& about = view.evaluation(run).about;
+    std::string note = about.value("note", "");
+    if (note.empty() && about.value("part", "") == "validation") {
+      note = "Not a test result: validation cases chose the checkpoint.";
+    }
+    if (!note.empty()) runs_with[note].push_back(run);
+  }
+  std::string html;
+  for (const auto& [note, runs] : runs_with) {
+    html += "<p class=\"note\"><strong>" + escape_html(note) + "</strong>";
+    for (std::size_t i = 0; runs.size() < view.ranking().size() && i < runs.size(); ++i) {
+      html += (i == 0 ? " (" : ", ") + run_name(view, runs[i]) + (i + 1 == runs.size() ? ")" : "");
+    }
+    html += "</p>";
+  }
+  return html;
+}
+
 std::string caveat(const ReportView& view) {
   const EvaluationRecord& evaluation = view.evaluation(view.ranking()[0]);
   const int cases = evaluation.summary.cases;
@@ -100,7 +122,7 @@ std::string caveat(const ReportView& view) {
       "the same.",
       escape_html(view.evaluation_name()), cases, cases == 1 ? "" : "s");
   if (cases < 20) text += " With so few cases, small differences mean little: see Comparison.";
-  return text + "</p>";
+  return text + "</p>" + selection_notes(view);
 }
 
 std::string run_row(const ReportView& view, std::size_t run, std::size_t regions) {

@@ -19,6 +19,7 @@ namespace lacuna::tests {
 namespace {
 
 namespace fs = std::filesystem;
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
@@ -140,6 +141,36 @@ TEST_F(TrainedModel, EvaluatesTheOtherCasesWhenOneIsDamagedAndEndsWith1) {
                [&](const std::string& line) { return !line.starts_with(damaged + ","); });
   ASSERT_LT(others.size(), good.size());
   EXPECT_EQ(fields(read_text(path("bad-eval/cases.csv")), '\n'), others);
+}
+
+TEST_F(TrainedModel, ScoresTheTestPartUnlessToldOtherwise) {
+  const Json summary =
+      Json::parse(must("eval " + path("run") + " --subsets all --no-hd95 --json --quiet --out " +
+                       path("default"))
+                      .out);
+  EXPECT_EQ(summary["part"], "test");
+  EXPECT_FALSE(summary.contains("note"));
+  const Json learned = Json::parse(must("eval " + path("run") +
+                                        " --part train --subsets all --no-hd95 --json --quiet "
+                                        "--out " +
+                                        path("train"))
+                                       .out);
+  EXPECT_THAT(learned["note"], HasSubstr("cases trained the network"));
+  EXPECT_THAT(read_text(path("train/table.md")), HasSubstr("Not a test result"));
+  EXPECT_THAT(read_text(path("train/table.tex")), HasSubstr("Not a test result"));
+}
+
+TEST_F(TrainedModel, RefusesATestOnWhatItHasLearnedFrom) {
+  const std::string eval = "eval " + path("run") +
+                           " --split fold1 --part test --subsets all --no-hd95 --json --out " +
+                           path("seen");
+  const auto refused = run_program(eval);
+  EXPECT_EQ(refused.code, 2);
+  EXPECT_THAT(refused.err,
+              AllOf(HasSubstr("are known to the run: BraTS2021_"), HasSubstr("--seen-cases")));
+  const auto insisted = run_program(eval + " --quiet --seen-cases");
+  EXPECT_EQ(insisted.code, 0) << insisted.err;
+  EXPECT_THAT(Json::parse(insisted.out)["note"], HasSubstr("Not a test result"));
 }
 
 TEST_F(TrainedModel, PredictsTheOtherCasesWhenOneIsBad) {

@@ -69,6 +69,12 @@ void RunFiles::settle(const RunConfig& config, const Json& cohort) {
   }
 }
 
+void RunFiles::store_seen_cases(const Json& cases) {
+  const auto path = directory_ / "cases.json";
+  if (!lease_ || posix_file_system().exists(path)) return;
+  write_durably(posix_file_system(), path, cases.dump(1) + "\n");
+}
+
 void RunFiles::store_shard_plan(const Json& plan) {
   if (!lease_) return;
   const auto path = directory_ / "shard_plan.json";

@@ -29,6 +29,8 @@ class RunFiles {
   // Writes run.json with the provenance, or checks it against the cohort that is there. Throws
   // ConfigError when the run was started on other data.
   void settle(const RunConfig& config, const Json& cohort);
+  // cases.json (worker/run/seen_cases.h), written once: what a run was begun on stays true.
+  void store_seen_cases(const Json& cases);
   // shard_plan.json; warns, with an event, when it replaces a local one for another number of
   // ranks.
   void store_shard_plan(const Json& plan);

@@ -25,6 +25,26 @@ std::unique_ptr<RunFiles> open_run_files(const RunConfig& config,
   return files;
 }
 
+data::Cohort open_training_cohort(const RunConfig& config) {
+  data::Cohort cohort = data::open_cohort(config.cache);
+  const auto masks = cohort.split_available.find(config.split);
+  if (masks == cohort.split_available.end()) return cohort;
+  int restricted = 0;
+  for (const char* part : {"train", "meta"}) {
+    if (!cohort.has_part(config.split, part)) continue;
+    for (const int index : cohort.part(config.split, part)) {
+      data::CaseInfo& info = cohort.cases[static_cast<std::size_t>(index)];
+      const auto mask = masks->second.find(info.id);
+      if (mask == masks->second.end() || (info.available & ~mask->second) == 0) continue;
+      info.available &= mask->second;
+      ++restricted;
+    }
+  }
+  log::info("split {} leaves {} training cases fewer modalities than they have", config.split,
+            restricted);
+  return cohort;
+}
+
 std::unique_ptr<methods::Method> make_run_method(const RunConfig& config,
                                                  const data::Cohort& cohort,
                                                  const TrainingHooks& hooks) {

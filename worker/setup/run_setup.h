@@ -23,6 +23,10 @@ std::unique_ptr<RunFiles> open_run_files(const RunConfig& config,
                                          const std::filesystem::path& directory, RankGroup& ranks,
                                          const TrainingHooks& hooks);
 
+// The cohort of the run; where its split has fixed missing modalities, cases of its training part
+// have only what the split leaves them.
+data::Cohort open_training_cohort(const RunConfig& config);
+
 // The method with the weights of a start: the same on every rank.
 std::unique_ptr<methods::Method> make_run_method(const RunConfig& config,
                                                  const data::Cohort& cohort,

@@ -7,6 +7,8 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
+#include "base/files/hash.h"
+#include "base/text/json.h"
 #include "tests/data/toy_case.h"
 
 namespace lacuna::data {
@@ -61,6 +63,54 @@ TEST_F(CohortTest, ComesBackAsItWasWritten) {
   EXPECT_EQ(read.part("all", "train"), std::vector<int>{0});
 }
 
+TEST_F(CohortTest, KnowsPatientsListsAndWhatIsAway) {
+  CaseInfo& info = cohort_.cases[0];
+  info.patient = "T";
+  info.visit = "3";
+  cohort_.splits["mine"]["train"] = {"toy"};
+  cohort_.departed["all"]["train"] = {"lost"};
+  cohort_.listed = {"mine"};
+  cohort_.split_available["mine"]["toy"] = 0b0010;
+  cohort_.deal = {4, 7};
+  EXPECT_TRUE(write_cohort(posix_file_system(), cohort_));
+  const Cohort read = open_cohort(folder_.path());
+  EXPECT_EQ(read.version, 2);
+  EXPECT_EQ(read.cases[0].patient, "T");
+  EXPECT_EQ(read.cases[0].visit, "3");
+  EXPECT_EQ(read.departed, cohort_.departed);
+  EXPECT_EQ(read.listed, cohort_.listed);
+  EXPECT_EQ(read.split_available, cohort_.split_available);
+  EXPECT_EQ(read.deal.folds, 4);
+  EXPECT_EQ(read.deal.seed, 7u);
+  EXPECT_TRUE(read.has_part("mine", "train"));
+  EXPECT_FALSE(read.has_part("mine", "test"));
+  EXPECT_EQ(read.index_of("toz"), -1);
+  EXPECT_EQ(read.fingerprint, cohort_.fingerprint);
+}
+
+// As version 1 wrote it: no patients, no record of what came from a list.
+TEST_F(CohortTest, ReadsVersion1) {
+  Json json = Json::parse(text());
+  for (Json& item : json["cases"]) {
+    item.erase("patient");
+    item.erase("visit");
+  }
+  for (const char* key : {"departed", "listed", "split_available", "deal", "checksum"}) {
+    json.erase(key);
+  }
+  json["version"] = 1;
+  json["a key of a later program"] = 1;  // what is not known is passed over
+  json["splits"]["mine"]["train"] = {"toy"};
+  json["checksum"] = hash_hex(std::string_view(json.dump()));
+  std::ofstream(folder_.path() / "cohort.json") << json.dump(1);
+  const Cohort read = open_cohort(folder_.path());
+  EXPECT_EQ(read.version, 1);
+  EXPECT_EQ(read.cases[0].patient, "toy");
+  EXPECT_EQ(read.listed, std::set<std::string>{"mine"});
+  EXPECT_EQ(read.deal.folds, 0);
+  EXPECT_EQ(read.fingerprint, cohort_.fingerprint);
+}
+
 TEST_F(CohortTest, WritesOnlyWhatChanged) {
   EXPECT_FALSE(write_cohort(posix_file_system(), cohort_));
   const std::string before = cohort_.fingerprint;
@@ -71,8 +121,8 @@ TEST_F(CohortTest, WritesOnlyWhatChanged) {
 
 TEST_F(CohortTest, RefusesOtherVersionsDamageAndStrangers) {
   const std::string good = text();
-  replace("\"version\": 1", "\"version\": 2");
-  EXPECT_THAT(message(), HasSubstr("cache format version 2, this program reads version 1"));
+  replace("\"version\": 2", "\"version\": 3");
+  EXPECT_THAT(message(), HasSubstr("cache format version 3, this program reads versions 1 to 2"));
   std::ofstream(folder_.path() / "cohort.json") << good;
   replace("\"bytes\": ", "\"bytes\": 1");
   EXPECT_THAT(message(), HasSubstr("changed after it was written"));

@@ -1,18 +1,16 @@
 #include "data/cohorts/splits.h"
 
-#include <fstream>
+#include <algorithm>
 #include <set>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "base/error.h"
-#include "tests/data/toy_case.h"
 
 namespace lacuna::data {
 namespace {
-
-using ::testing::HasSubstr;
 
 // 60 cases of two institutions, 40 high grade and 20 low grade.
 std::vector<CaseInfo> sixty() {
@@ -26,19 +24,6 @@ std::vector<CaseInfo> sixty() {
     cases.push_back(info);
   }
   return cases;
-}
-
-std::string read_message(const std::string& json) {
-  TemporaryDirectory folder;
-  std::ofstream(folder.path() / "mine.json") << json;
-  std::vector<CaseInfo> cases = sixty();
-  cases[5].has_label = false;
-  try {
-    read_splits(folder.path() / "mine.json", cases);
-  } catch (const ConfigError& error) {
-    return error.what();
-  }
-  return "no error";
 }
 
 TEST(Splits, DealEveryStratumEvenlyOverTheFolds) {
@@ -97,31 +82,120 @@ TEST(Splits, SmallCohortsKeepATrainingCase) {
   EXPECT_THROW(make_splits(cases, {1, 1}), ConfigError);
 }
 
-TEST(Splits, FixedListsComeFromJsonAndTextFiles) {
-  TemporaryDirectory folder;
-  std::ofstream(folder.path() / "train.txt")
-      << "HGG/case00\nLGG/case01/\r\n\ncase02\ncase03\ncase04\ncase06\n";
-  std::ofstream(folder.path() / "mine.json")
-      << R"({"mine": {"train": "train.txt", "validation": ["case10"], "test": ["case11"]}})";
-  const Splits splits = read_splits(folder.path() / "mine.json", sixty());
-  const auto& parts = splits.at("mine");
-  EXPECT_EQ(parts.at("train").size() + parts.at("meta").size(), 6u);
-  EXPECT_EQ(parts.at("meta").size(), 1u);
-  EXPECT_EQ(parts.at("validation"), std::vector<std::string>{"case10"});
+// `patients` of `visits` scans each, named as BraTS 2024 names them.
+std::vector<CaseInfo> visited(int patients, int visits, int first = 0) {
+  std::vector<CaseInfo> cases;
+  for (int p = first; p < first + patients; ++p) {
+    for (int v = 0; v < visits; ++v) {
+      CaseInfo info;
+      info.patient = fmt::format("BraTS-GLI-{:05}", p);
+      info.visit = fmt::format("{}", 100 + v);
+      info.id = info.patient + "-" + info.visit;
+      info.institution = p % 3 == 0 ? "A" : "B";
+      info.has_label = true;
+      cases.push_back(info);
+    }
+  }
+  return cases;
 }
 
-TEST(Splits, NameWhatIsWrongWithAFixedList) {
-  EXPECT_THAT(read_message(R"({"mine": {"train": ["case00", "nobody", "ghost"]}})"),
-              HasSubstr("split mine: cases that the cohort does not have (not in --in, or refused):"
-                        " nobody, ghost"));
-  EXPECT_THAT(read_message(R"({"mine": {"train": ["case00"], "test": ["case00"]}})"),
-              HasSubstr("named twice: case00"));
-  EXPECT_THAT(read_message(R"({"mine": {"train": ["case05"]}})"),
-              HasSubstr("without a label cannot be in train, validation or meta: case05"));
-  EXPECT_THAT(read_message(R"({"mine": {"training": ["case00"]}})"),
-              HasSubstr("split mine, part training must be an object of parts"));
-  EXPECT_THAT(read_message(R"({"mine": {"train": "absent.txt"}})"), HasSubstr("absent.txt"));
-  EXPECT_THAT(read_message("[]"), HasSubstr("the file must be"));
+int torn(const Splits& splits, const std::vector<CaseInfo>& cases) {
+  std::size_t count = 0;
+  for (const auto& [name, parts] : splits) count += split_patients(parts, cases).size();
+  return static_cast<int>(count);
+}
+
+TEST(Splits, KeepTheVisitsOfAPatientTogether) {
+  auto cases = visited(13, 3);
+  cases[4].institution = "C";  // a visit elsewhere does not tear the patient
+  cases[7].has_label = false;
+  const Splits splits = make_splits(cases, {5, 1});
+  EXPECT_EQ(torn(splits, cases), 0);
+  std::set<std::string> tested;
+  for (int k = 0; k < 5; ++k) {
+    const auto& parts = splits.at("fold" + std::to_string(k));
+    for (const auto& id : parts.at("test")) EXPECT_TRUE(tested.insert(id).second) << id;
+    EXPECT_FALSE(parts.at("meta").empty());
+    EXPECT_FALSE(parts.at("validation").empty());
+    std::size_t all = 0;
+    for (const auto& [part, ids] : parts) all += ids.size();
+    EXPECT_EQ(all, 38u);  // every labelled case, once
+  }
+  EXPECT_EQ(tested.size(), 38u);
+}
+
+TEST(Splits, OnePatientHasNoFolds) {
+  const Splits splits = make_splits(visited(1, 4), {5, 1});
+  EXPECT_EQ(splits.size(), 1u);
+  EXPECT_EQ(splits.at("all").at("train").size(), 4u);
+}
+
+// Every case of `before` is in `after` where it was.
+void expect_kept(const Splits& before, const Splits& after) {
+  for (const auto& [name, parts] : before) {
+    for (const auto& [part, ids] : parts) {
+      const auto& now = after.at(name).at(part);
+      for (const auto& id : ids) {
+        EXPECT_TRUE(std::find(now.begin(), now.end(), id) != now.end())
+            << id << " left " << name << "/" << part;
+      }
+    }
+  }
+}
+
+TEST(Splits, GrowWithoutMovingAnybody) {
+  const auto few = visited(11, 2);
+  const Splits before = make_splits(few, {5, 3});
+  auto more = visited(37, 3);  // the eleven come back with a third visit each
+  const Splits after = grow_splits(before, {}, more);
+  expect_kept(before, after);
+  EXPECT_EQ(torn(after, more), 0);
+  std::map<std::string, int> tested;
+  for (int k = 0; k < 5; ++k) {
+    const auto& parts = after.at("fold" + std::to_string(k));
+    std::size_t all = 0;
+    for (const auto& [part, ids] : parts) all += ids.size();
+    EXPECT_EQ(all, 37u * 3);
+    EXPECT_NEAR(static_cast<double>(parts.at("test").size()), 37 * 3 / 5., 6) << k;
+    EXPECT_GE(parts.at("validation").size(), 9u);  // a tenth of the patients
+    for (const auto& id : parts.at("test")) ++tested[id];
+  }
+  EXPECT_EQ(tested.size(), 37u * 3);  // each in one fold's test
+  for (const auto& [id, count] : tested) EXPECT_EQ(count, 1) << id;
+  // Growing by nothing changes nothing, and the order of the cases does not matter.
+  EXPECT_EQ(grow_splits(after, {}, more), after);
+  std::reverse(more.begin(), more.end());
+  EXPECT_EQ(grow_splits(before, {}, more), after);
+}
+
+TEST(Splits, ListsDoNotGrow) {
+  const auto few = visited(4, 1);
+  Splits before = make_splits(few, {2, 1});
+  before["mine"]["train"] = {few[0].id};
+  const Splits after = grow_splits(before, {"mine"}, visited(9, 2));
+  EXPECT_EQ(after.at("mine"), before.at("mine"));
+  EXPECT_EQ(after.at("all").at("train").size() + after.at("all").at("meta").size(), 18u);
+}
+
+TEST(Splits, RememberWhoIsAway) {
+  auto cases = visited(6, 1);
+  const Splits before = make_splits(cases, {3, 1});
+  const std::string gone = cases[2].id, unlabelled = cases[4].id;
+  cases[4].has_label = false;
+  cases.erase(cases.begin() + 2);
+  const Splits away = departed_cases(before, cases);
+  for (const auto& [name, parts] : away) {
+    for (const auto& [part, ids] : parts) {
+      for (const auto& id : ids) {
+        EXPECT_TRUE(id == gone || (id == unlabelled && part != "test")) << id << " in " << part;
+      }
+    }
+  }
+  EXPECT_EQ(away.at("all").at("train").size() + (away.at("all").count("meta") > 0), 2u);
+  const Splits now = grow_splits(before, {}, cases);
+  for (const auto& [part, ids] : now.at("fold0")) {
+    EXPECT_EQ(std::count(ids.begin(), ids.end(), gone), 0);
+  }
 }
 
 }  // namespace

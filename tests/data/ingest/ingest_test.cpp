@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/files/temporary_directory.h"
+#include "base/text/json.h"
 #include "data/cache/case_file.h"
 #include "tests/base/faulty_file_system.h"
 #include "tests/data/toy_source.h"
@@ -258,6 +259,76 @@ TEST_F(IngestTest, KeepsFixedListsOfAnEarlierRun) {
   options_.splits_file.reset();
   EXPECT_FALSE(run().cohort_changed);
   EXPECT_EQ(open_cohort(options_.output).part("mine", "train").size(), 1u);
+}
+
+TEST_F(IngestTest, FoldsStayWhenTheCohortGrowsShrinksAndComesBack) {
+  toy_.fill(6);
+  const Splits before = run().cohort.splits;
+  const fs::path third = toy_.file(toy_.names[2], 0).parent_path();
+  fs::rename(third, folder_ / "elsewhere");
+  for (int i = 6; i < 9; ++i) toy_.add(i, "CBICA", "HGG");
+  const Cohort grown = run().cohort;
+  EXPECT_EQ(grown.cases.size(), 8u);
+  EXPECT_FALSE(grown.departed.empty());
+  EXPECT_EQ(open_cohort(options_.output).departed, grown.departed);
+  fs::rename(folder_ / "elsewhere", third);
+  const Cohort again = run().cohort;
+  EXPECT_TRUE(again.departed.empty());
+  for (const auto& [name, parts] : before) {
+    for (const auto& [part, ids] : parts) {
+      const auto& now = again.splits.at(name).at(part);
+      EXPECT_TRUE(std::includes(now.begin(), now.end(), ids.begin(), ids.end()))
+          << name << "/" << part;
+    }
+  }
+  options_.redeal = true;
+  EXPECT_EQ(run().cohort.splits, make_splits(again.cases, {5, 1}));
+}
+
+TEST_F(IngestTest, AnotherDealNeedsToBeAskedFor) {
+  toy_.fill(6);
+  options_.folds = 3;
+  const Splits before = run().cohort.splits;
+  EXPECT_EQ(before.count("fold3"), 0u);
+  options_.folds.reset();
+  EXPECT_FALSE(run().cohort_changed);
+  options_.folds = 2;
+  EXPECT_THAT(error_of(),
+              AllOf(HasSubstr("--folds 2"), HasSubstr("dealt with 3"), HasSubstr("--redeal")));
+  options_.folds = 3;
+  options_.seed = 9;
+  EXPECT_THAT(error_of(), AllOf(HasSubstr("--seed 9"), HasSubstr("--redeal")));
+  options_.redeal = true;
+  EXPECT_NE(run().cohort.splits, before);
+  options_.redeal = false;
+  EXPECT_FALSE(run().cohort_changed);
+}
+
+TEST_F(IngestTest, FoldsAppearWithTheSecondPatient) {
+  toy_.fill(1);
+  EXPECT_EQ(run().cohort.splits.size(), 1u);
+  toy_.add(1, "CBICA", "HGG");
+  const Splits splits = run().cohort.splits;
+  EXPECT_EQ(splits.size(), 3u);
+  EXPECT_EQ(splits.at("all").at("train").size(), 2u);
+}
+
+TEST_F(IngestTest, ListsOfFoldsReplaceTheDealtOnesAndStay) {
+  toy_.fill(4);
+  run();
+  const auto id = [&](int i) { return toy_.names[static_cast<std::size_t>(i)].id; };
+  const Json folds = {{{"train", {id(0), id(1)}}, {"val", {id(2)}}},
+                      {{"train", {id(2), id(1)}}, {"val", {id(0)}}}};
+  std::ofstream(folder_ / "splits_final.json") << folds.dump();
+  options_.splits_file = folder_ / "splits_final.json";
+  const IngestReport report = run();
+  EXPECT_THAT(report.splits_form, HasSubstr("nnU-Net"));
+  EXPECT_EQ(report.cohort.splits.size(), 3u);  // fold0, fold1, all
+  options_.splits_file.reset();
+  toy_.add(5, "CBICA", "HGG");
+  const Splits grown = run().cohort.splits;
+  EXPECT_EQ(grown.size(), 3u);
+  EXPECT_EQ(grown.at("fold0"), report.cohort.splits.at("fold0"));
 }
 
 TEST_F(IngestTest, CasesWithoutALabelStayOutOfTheFolds) {

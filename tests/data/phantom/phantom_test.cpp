@@ -141,21 +141,24 @@ TEST(WritePhantom, FollowsTheNamesAndLabelsOfEachProfile) {
     PhantomOptions options = small_options(2);
     options.profile = profile.name;
     write(posix_file_system(), directory.path(), options);
-    int segmentations = 0;
-    for (const auto& [name, hash] : files_below(directory.path())) {
-      const Path path(name);
-      if (path.extension() != ".gz") continue;
-      const std::string id = path.parent_path().filename().string();
-      EXPECT_TRUE(profile.matches(id)) << id;
-      const NiftiFile file(directory / name);
+    const auto files = files_below(directory.path());
+    for (int number = 0; number < 2; ++number) {
+      const auto& names = profile.writing.institutions;
+      const auto made = profile.make_case(
+          number, names.empty() ? number == 0 ? "CBICA" : "TCIA01" : names[0], "HGG");
+      if (names.empty() || number == 0) {
+        for (const std::string& image : made.images) {
+          EXPECT_EQ(files.count(image), 1u) << profile.name << ": " << image;
+        }
+        EXPECT_EQ(files.count(made.label), 1u) << profile.name << ": " << made.label;
+      }
+      if (profile.writing.extension != ".nii.gz" || files.count(made.label) == 0) continue;
+      const NiftiFile file(directory / made.label);
       EXPECT_EQ(file.header().extent(), options.extent);
-      if (path.filename() != profile.segmentation_file(id)) continue;
-      ++segmentations;
       for (const std::uint8_t value : file.read<std::uint8_t>()) {
         ASSERT_TRUE(profile.tissue(value)) << profile.name << " does not know " << int{value};
       }
     }
-    EXPECT_EQ(segmentations, 2) << profile.name;
   }
 }
 
