@@ -2,13 +2,16 @@
 #include <algorithm>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <fmt/core.h>
 
 #include "app/shared/command.h"
+#include "app/shared/score_options.h"
 #include "base/files/file_system.h"
 #include "base/process/build_info.h"
 #include "base/text/json.h"
@@ -33,6 +36,9 @@ struct EvalArguments {
   std::string split, part = "validation", hd95 = "directed";
   std::vector<std::string> subsets;
   double one_empty_mm = evaluation::kOneEmptyMaskHd95Mm, dice_smooth = 0;
+  ScoreArguments scores;
+  std::string decode = "threshold";
+  bool mirrored = false, calibration = false;
   bool without_hd95 = false, json = false, quiet = false;
 };
 
@@ -88,16 +94,60 @@ std::vector<int> scored_cases(const data::Cohort& cohort, const std::string& spl
   return cases;
 }
 
-// Paired tests against the evaluation in `directory`, by subset.
-std::string compare_with(const fs::path& directory,
+// The other evaluation of --against; refuses one that must not be compared, before any work.
+monitoring::EvaluationRecord read_other(const EvalArguments& arguments,
+                                        const evaluation::ScoreOptions& options,
+                                        const std::string& part, const std::vector<int>& cases,
+                                        const data::Cohort& cohort) {
+  auto other = monitoring::read_evaluation(arguments.against);
+  evaluation::EvaluationIdentity ours{
+      "", evaluation::describe_empty_rule(options), part, cohort.fingerprint, {}};
+  if (!arguments.without_hd95) ours.hd95 = evaluation::name_of(options.hd95);
+  for (const int index : cases) {
+    const data::CaseInfo& info = cohort.cases[static_cast<std::size_t>(index)];
+    ours.cases[info.id] = info.checksum;
+  }
+  const std::string why = evaluation::why_not_comparable(ours, other.identity);
+  if (!why.empty()) {
+    throw_error<ConfigError>(
+        "{}: cannot be compared with this evaluation: {} (here: this evaluation, there: {}). "
+        "Evaluate both alike, on the same cases.",
+        arguments.against.string(), why, arguments.against.filename().string());
+  }
+  return other;
+}
+
+// Paired tests against another evaluation, by subset.
+std::string compare_with(monitoring::EvaluationRecord other,
                          const std::vector<evaluation::CaseScore>& scores,
                          const data::Cohort& cohort) {
-  auto other = monitoring::read_evaluation(directory);
   for (auto& score : other.scores) {  // a partial evaluation may number its modalities otherwise
     score.subset = cohort.modalities.parse(other.modalities.format(score.subset));
   }
   return evaluation::comparison_csv(evaluation::compare(scores, other.scores, cohort.modalities),
                                     cohort.modalities);
+}
+
+// Makes the directory and tries it out. Throws DataError.
+void require_writable(const fs::path& directory) {
+  const bool existed = exists(directory);
+  posix_file_system().make_directories(directory);
+  const fs::path probe = directory / ".writable";
+  write_durably(posix_file_system(), probe, std::string("\n"));
+  posix_file_system().remove(probe);
+  if (!existed) posix_file_system().remove(directory);  // nothing is there until all is
+}
+
+// Every table says what was done to small regions.
+std::string describe_processing(const std::vector<evaluation::RegionMinimum>& minimums) {
+  if (minimums.empty()) return "no post-processing by size";
+  std::string text = "beside the regions: ";
+  for (const auto& rule : minimums) {
+    text += fmt::format("{}{} ({} of fewer than {} voxels {})", text.back() == ' ' ? "" : ", ",
+                        rule.name(), rule.region, rule.voxels,
+                        rule.relabel ? "becomes necrosis" : "counts as empty");
+  }
+  return text;
 }
 
 void run(const EvalArguments& arguments) {
@@ -111,9 +161,22 @@ void run(const EvalArguments& arguments) {
   options.score.hd95 = evaluation::parse_hd95(arguments.hd95);
   options.score.one_empty_mm = arguments.one_empty_mm;
   options.score.dice_smooth = arguments.dice_smooth;
+  apply(arguments.scores, options.score);
+  options.score.scores.require_regions(cohort.regions, cohort.directory.string());
+  evaluation::require_known(options.score.minimums, cohort.regions);
+  options.mirrored = arguments.mirrored;
+  options.rankseg = arguments.decode == "rankseg";
+  options.calibration = arguments.calibration;
   options.score.threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   options.hd95 = !arguments.without_hd95;
   options.patch = model.config.patch;
+  std::optional<monitoring::EvaluationRecord> other;
+  if (!arguments.against.empty()) {
+    other = read_other(arguments, options.score, arguments.part, options.cases, cohort);
+  }
+  // What cannot be written is said before the hours of work.
+  const fs::path out = output_directory(arguments, model, split + "-" + arguments.part);
+  require_writable(out);
   Progress progress("eval", "cases", static_cast<std::int64_t>(options.cases.size()),
                     progress_style(arguments.quiet));
   options.progress = [&](int done, int) {
@@ -127,9 +190,17 @@ void run(const EvalArguments& arguments) {
   const auto scores = evaluation::evaluate(*model.method, cohort, options);
   progress.finish();
 
+  evaluation::FurtherScores further;
+  for (const auto& minimum : options.score.minimums) further.processed.push_back(minimum.name());
+  for (const auto& column : options.score.scores.columns()) {
+    further.columns.push_back(column.name());
+  }
+  if (options.calibration) {
+    further.columns.insert(further.columns.end(), evaluation::kCalibrationColumns.begin(),
+                           evaluation::kCalibrationColumns.end());
+  }
   const auto summary =
-      evaluation::summarise(scores, cohort.modalities, cohort.regions, options.hd95);
-  const fs::path out = output_directory(arguments, model, split + "-" + arguments.part);
+      evaluation::summarise(scores, cohort.modalities, cohort.regions, options.hd95, further);
   const Json about = {{"method", model.config.method},
                       {"run", model.config.hash},
                       {"checkpoint", model.checkpoint.filename().string()},
@@ -138,24 +209,28 @@ void run(const EvalArguments& arguments) {
                       {"part", arguments.part},
                       {"cohort", cohort.fingerprint},
                       {"profile", cohort.profile},
+                      {"decode", arguments.decode},
+                      {"mirrored", arguments.mirrored},
                       {"version", build_info().version},
                       {"commit", build_info().commit}};
   posix_file_system().make_directories(out);
-  if (!arguments.against.empty()) {
+  if (other) {
     write_durably(posix_file_system(), out / "comparison.csv",
-                  compare_with(arguments.against, scores, cohort));
+                  compare_with(std::move(*other), scores, cohort));
   }
   overlays.write(posix_file_system(), out / "overlays", scores);
   evaluation::write_tables(posix_file_system(), out, scores, cohort.modalities, summary,
                            options.score, about);
   if (arguments.json) {
-    fmt::print("{}\n",
-               evaluation::summary_json(summary, cohort.modalities, options.score, about).dump(2));
+    fmt::print(
+        "{}\n",
+        evaluation::summary_json(summary, cohort.modalities, options.score, about, scores).dump(2));
   } else if (!arguments.quiet) {
-    fmt::print("{}\n{} cases of {}, part {}; step {}; HD95 {}; {}\nwritten to {}\n",
+    fmt::print("{}\n{} cases of {}, part {}; step {}; HD95 {}; {}; {}\nwritten to {}\n",
                evaluation::markdown_table(summary, cohort.modalities), summary.cases, split,
                arguments.part, model.step, arguments.hd95,
-               evaluation::describe_empty_rule(options.score), out.string());
+               evaluation::describe_empty_rule(options.score),
+               describe_processing(options.score.minimums), out.string());
   }
 }
 
@@ -184,6 +259,16 @@ void add_eval(CLI::App& program, ExitCode&) {
                    "Added to numerator and denominator of Dice; some papers take 1")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
+  add_score_options(*command, arguments->scores);
+  command
+      ->add_option("--decode", arguments->decode,
+                   "threshold, or rankseg: the mask of the largest expected Dice")
+      ->check(CLI::IsMember({"threshold", "rankseg"}))
+      ->capture_default_str();
+  command->add_flag("--mirrored", arguments->mirrored,
+                    "Mean over the 8 mirrored forms of each window: 8 times the work");
+  command->add_flag("--calibration", arguments->calibration,
+                    "Calibration of the probabilities: ECE, ACE, MCE, Brier score, log loss");
   command->add_option("--against", arguments->against,
                       "Directory of another evaluation: paired tests into comparison.csv");
   command->add_flag("--no-hd95", arguments->without_hd95, "Dice only");

@@ -26,11 +26,18 @@ struct EvaluationOptions {
   ScoreOptions score;                     // HD95 definition, empty rule
   bool hd95 = true;
   std::optional<data::Extent> patch;  // as for segment_subsets()
-  // Called after each case with (done, total); returning false stops early.
+  bool mirrored = false, rankseg = false;
+  bool calibration = false;  // adds kCalibrationColumns to each region's values
+  // Called after each case with (done, total); returning false stops early. A case is scored on
+  // other threads while the next one is segmented, so its scores may still be under way.
   std::function<bool(int, int)> progress;
   // Called with each segmentation, for overlays and predictions; may be empty.
   std::function<void(int case_index, data::SubsetMask, const std::vector<std::uint8_t>&)> keep;
 };
+
+inline const std::vector<std::string> kCalibrationColumns = {"calibration.ece", "calibration.ace",
+                                                             "calibration.mce", "calibration.brier",
+                                                             "calibration.nll"};
 
 // Scores of every case and subset (a subset that a case cannot provide is left out, and counted).
 std::vector<CaseScore> evaluate(methods::Method& method, const data::Cohort& cohort,
