@@ -3,7 +3,6 @@
 // Immutable after reading, thread-safe.
 #pragma once
 
-#include <algorithm>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,9 +18,6 @@ class Csv {
   static Csv parse(std::string_view text, const std::string& where);
 
   std::size_t rows() const { return rows_.size(); }
-  bool has(const std::string& column) const {
-    return std::find(header_.begin(), header_.end(), column) != header_.end();
-  }
   // Throws DataError naming the columns that are there.
   const std::string& text(std::size_t row, const std::string& column) const;
   // NaN for an empty field and for "nan"; throws DataError for anything else that is no number.

@@ -58,11 +58,21 @@ bool is_processed(const std::string& region) {
          region.find_first_not_of("0123456789", mark + 3) == std::string::npos;
 }
 
+// Evaluations of earlier versions have none.
+bool has_checksum(const Csv& table) {
+  try {
+    table.text(0, "checksum");
+    return true;
+  } catch (const DataError&) {
+    return false;
+  }
+}
+
 std::vector<evaluation::CaseScore> read_scores(const Csv& table,
                                                const data::ModalitySet& modalities,
                                                const std::vector<std::string>& regions,
                                                const std::vector<std::string>& processed) {
-  const bool with_checksum = table.has("checksum");
+  const bool with_checksum = has_checksum(table);
   std::vector<evaluation::CaseScore> scores;
   std::map<std::pair<std::string, data::SubsetMask>, std::size_t> index;
   for (std::size_t row = 0; row < table.rows(); ++row) {
