@@ -2,14 +2,17 @@
 #include <algorithm>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <fmt/core.h>
 #include <fmt/ranges.h>
 
 #include "app/shared/command.h"
+#include "app/shared/score_options.h"
 #include "base/files/file_system.h"
 #include "base/files/writable.h"
 #include "base/process/build_info.h"
@@ -36,6 +39,9 @@ struct EvalArguments {
   std::string split, part, hd95 = "directed";
   std::vector<std::string> subsets;
   double one_empty_mm = evaluation::kOneEmptyMaskHd95Mm, dice_smooth = 0;
+  ScoreArguments scores;
+  std::string decode = "threshold";
+  bool mirrored = false, calibration = false;
   bool without_hd95 = false, seen_cases = false, json = false, quiet = false;
 };
 
@@ -123,11 +129,33 @@ worker::Contact check_unseen(const EvalArguments& arguments, const worker::Loade
       all > kNamed ? fmt::format(" and {} more", all - kNamed) : "");
 }
 
-// Paired tests against the evaluation in `directory`, by subset.
-std::string compare_with(const fs::path& directory,
+// The other evaluation of --against; refuses one that must not be compared, before any work.
+monitoring::EvaluationRecord read_other(const EvalArguments& arguments,
+                                        const evaluation::ScoreOptions& options,
+                                        const std::string& part, const std::vector<int>& cases,
+                                        const data::Cohort& cohort) {
+  auto other = monitoring::read_evaluation(arguments.against);
+  evaluation::EvaluationIdentity ours{
+      "", evaluation::describe_empty_rule(options), part, cohort.fingerprint, {}};
+  if (!arguments.without_hd95) ours.hd95 = evaluation::name_of(options.hd95);
+  for (const int index : cases) {
+    const data::CaseInfo& info = cohort.cases[static_cast<std::size_t>(index)];
+    ours.cases[info.id] = info.checksum;
+  }
+  const std::string why = evaluation::why_not_comparable(ours, other.identity);
+  if (!why.empty()) {
+    throw_error<ConfigError>(
+        "{}: cannot be compared with this evaluation: {} (here: this evaluation, there: {}). "
+        "Evaluate both alike, on the same cases.",
+        arguments.against.string(), why, arguments.against.filename().string());
+  }
+  return other;
+}
+
+// Paired tests against another evaluation, by subset.
+std::string compare_with(monitoring::EvaluationRecord other,
                          const std::vector<evaluation::CaseScore>& scores,
                          const data::Cohort& cohort) {
-  auto other = monitoring::read_evaluation(directory);
   for (auto& score : other.scores) {  // a partial evaluation may number its modalities otherwise
     score.subset = cohort.modalities.parse(other.modalities.format(score.subset));
   }
@@ -144,6 +172,18 @@ std::string describe_unread(const std::vector<evaluation::UnreadCase>& unread, s
   return text + fmt::format("{}. Ingest the data again.", unread.size() > 5 ? " and others" : "");
 }
 
+// Every table says what was done to small regions.
+std::string describe_processing(const std::vector<evaluation::RegionMinimum>& minimums) {
+  if (minimums.empty()) return "no post-processing by size";
+  std::string text = "beside the regions: ";
+  for (const auto& rule : minimums) {
+    text += fmt::format("{}{} ({} of fewer than {} voxels {})", text.back() == ' ' ? "" : ", ",
+                        rule.name(), rule.region, rule.voxels,
+                        rule.relabel ? "becomes necrosis" : "counts as empty");
+  }
+  return text;
+}
+
 void run(const EvalArguments& arguments) {
   const worker::LoadedModel model = worker::load_model(arguments.run);
   worker::place(*model.method, worker::set_up_device(model.config));
@@ -157,12 +197,22 @@ void run(const EvalArguments& arguments) {
   options.score.hd95 = evaluation::parse_hd95(arguments.hd95);
   options.score.one_empty_mm = arguments.one_empty_mm;
   options.score.dice_smooth = arguments.dice_smooth;
+  apply(arguments.scores, options.score);
+  options.score.scores.require_regions(cohort.regions, cohort.directory.string());
+  evaluation::require_known(options.score.minimums, cohort.regions);
+  options.mirrored = arguments.mirrored;
+  options.rankseg = arguments.decode == "rankseg";
+  options.calibration = arguments.calibration;
   options.score.threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   options.hd95 = !arguments.without_hd95;
   options.patch = model.config.patch;
+  std::optional<monitoring::EvaluationRecord> other;
+  if (!arguments.against.empty()) {
+    other = read_other(arguments, options.score, part, options.cases, cohort);
+  }
+  // What cannot be written is said before the hours of work.
   const fs::path out = output_directory(arguments, model, split + "-" + part);
   require_writable(posix_file_system(), out);
-  if (!arguments.against.empty()) monitoring::read_evaluation(arguments.against);
   Progress progress("eval", "cases", static_cast<std::int64_t>(options.cases.size()),
                     progress_style(arguments.quiet));
   options.progress = [&](int done, int) {
@@ -182,8 +232,17 @@ void run(const EvalArguments& arguments) {
   progress.finish();
   if (scores.empty()) throw DataError(describe_unread(unread, options.cases.size()));
 
+  evaluation::FurtherScores further;
+  for (const auto& minimum : options.score.minimums) further.processed.push_back(minimum.name());
+  for (const auto& column : options.score.scores.columns()) {
+    further.columns.push_back(column.name());
+  }
+  if (options.calibration) {
+    further.columns.insert(further.columns.end(), evaluation::kCalibrationColumns.begin(),
+                           evaluation::kCalibrationColumns.end());
+  }
   const auto summary =
-      evaluation::summarise(scores, cohort.modalities, cohort.regions, options.hd95);
+      evaluation::summarise(scores, cohort.modalities, cohort.regions, options.hd95, further);
   Json about = {{"method", model.config.method},
                 {"run", model.config.hash},
                 {"checkpoint", model.checkpoint.filename().string()},
@@ -192,6 +251,8 @@ void run(const EvalArguments& arguments) {
                 {"part", part},
                 {"cohort", cohort.fingerprint},
                 {"profile", cohort.profile},
+                {"decode", arguments.decode},
+                {"mirrored", arguments.mirrored},
                 {"version", build_info().version},
                 {"commit", build_info().commit}};
   for (const auto& each : unread) {
@@ -199,21 +260,23 @@ void run(const EvalArguments& arguments) {
   }
   const std::string note = contact.note(options.cases.size());
   if (!note.empty()) about["note"] = note;
-  if (!arguments.against.empty()) {
+  if (other) {
     write_durably(posix_file_system(), out / "comparison.csv",
-                  compare_with(arguments.against, scores, cohort));
+                  compare_with(std::move(*other), scores, cohort));
   }
   overlays.write(posix_file_system(), out / "overlays", scores);
   evaluation::write_tables(posix_file_system(), out, scores, cohort.modalities, summary,
                            options.score, about);
   if (arguments.json) {
-    fmt::print("{}\n",
-               evaluation::summary_json(summary, cohort.modalities, options.score, about).dump(2));
+    fmt::print(
+        "{}\n",
+        evaluation::summary_json(summary, cohort.modalities, options.score, about, scores).dump(2));
   } else if (!arguments.quiet) {
-    fmt::print("{}\n{}{} cases of {}, part {}; step {}; HD95 {}; {}\nwritten to {}\n",
+    fmt::print("{}\n{}{} cases of {}, part {}; step {}; HD95 {}; {}; {}\nwritten to {}\n",
                evaluation::markdown_table(summary, cohort.modalities),
                note.empty() ? "" : note + "\n", summary.cases, split, part, model.step,
-               arguments.hd95, evaluation::describe_empty_rule(options.score), out.string());
+               arguments.hd95, evaluation::describe_empty_rule(options.score),
+               describe_processing(options.score.minimums), out.string());
   }
   // After everything is written: the scores of the others are good.
   if (!unread.empty()) throw DataError(describe_unread(unread, options.cases.size()));
@@ -246,6 +309,16 @@ void add_eval(CLI::App& program, ExitCode&) {
                    "Added to numerator and denominator of Dice; some papers take 1")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
+  add_score_options(*command, arguments->scores);
+  command
+      ->add_option("--decode", arguments->decode,
+                   "threshold, or rankseg: the mask of the largest expected Dice")
+      ->check(CLI::IsMember({"threshold", "rankseg"}))
+      ->capture_default_str();
+  command->add_flag("--mirrored", arguments->mirrored,
+                    "Mean over the 8 mirrored forms of each window: 8 times the work");
+  command->add_flag("--calibration", arguments->calibration,
+                    "Calibration of the probabilities: ECE, ACE, MCE, Brier score, log loss");
   command->add_option("--against", arguments->against,
                       "Directory of another evaluation: paired tests into comparison.csv");
   command->add_flag("--no-hd95", arguments->without_hd95, "Dice only");

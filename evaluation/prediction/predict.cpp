@@ -1,9 +1,15 @@
 #include "evaluation/prediction/predict.h"
 
 #include <array>
+#include <cerrno>
+#include <cmath>
+#include <span>
+#include <string>
 #include <system_error>
 
 #include <fmt/ranges.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/files/file_system.h"
@@ -15,24 +21,37 @@
 namespace lacuna::evaluation {
 namespace {
 
-// A case file that exists only while it is read.
-class PassingFile {
+// A case file that lives in memory: readers open it by name, and it is gone with the process.
+class MemoryFile {
  public:
-  PassingFile(std::filesystem::path path, std::span<const std::byte> bytes)
-      : path_(std::move(path)) {
-    const auto file = posix_file_system().create(path_);
-    file->append(bytes);
-    file->close();
+  explicit MemoryFile(std::span<const std::byte> bytes)
+      : descriptor_(::memfd_create("lacuna-case", MFD_CLOEXEC)) {
+    if (descriptor_ < 0) throw_system_error("make a file in memory");
+    while (!bytes.empty()) {
+      const ssize_t written = ::write(descriptor_, bytes.data(), bytes.size());
+      if (written < 0 && errno == EINTR) continue;
+      if (written <= 0) {
+        const int reason = errno;
+        ::close(descriptor_);
+        errno = reason;
+        throw_system_error("write a case into memory");
+      }
+      bytes = bytes.subspan(static_cast<std::size_t>(written));
+    }
   }
-  ~PassingFile() {
-    std::error_code ignored;
-    std::filesystem::remove(path_, ignored);
-  }
-  PassingFile(const PassingFile&) = delete;
-  PassingFile& operator=(const PassingFile&) = delete;
+  ~MemoryFile() { ::close(descriptor_); }
+  MemoryFile(const MemoryFile&) = delete;
+  MemoryFile& operator=(const MemoryFile&) = delete;
+
+  std::filesystem::path path() const { return fmt::format("/proc/self/fd/{}", descriptor_); }
 
  private:
-  std::filesystem::path path_;
+  [[noreturn]] static void throw_system_error(const char* what) {
+    throw_error<DataError>("cannot {}: {}. Is there memory left?", what,
+                           std::system_category().message(errno));
+  }
+
+  int descriptor_;
 };
 
 // The header of the first file that the case has: all lie on one grid, as ingest has checked.
@@ -41,6 +60,38 @@ data::NiftiHeader grid_of(const data::SourceCase& source) {
     if (!image.empty()) return data::NiftiFile(image).header();
   }
   throw_error<DataError>("case {}: no image in {}", source.name.id, source.directory.string());
+}
+
+// In bits; 0 log 0 is 0.
+at::Tensor binary_entropy(const at::Tensor& p) {
+  return -(at::xlogy(p, p) + at::xlogy(1 - p, 1 - p)) / std::log(2.0);
+}
+
+void write_map(const std::filesystem::path& path, const data::NiftiHeader& grid,
+               const at::Tensor& map) {
+  const at::Tensor values = map.contiguous();
+  const auto count = static_cast<std::size_t>(values.numel());
+  data::write_nifti<float>(posix_file_system(), path, grid,
+                           {values.const_data_ptr<float>(), count});
+}
+
+void write_probabilities(const methods::Method& method, const at::Tensor& channels,
+                         const std::string& id, const data::Profile& profile,
+                         const data::NiftiHeader& grid, const PredictOptions& options) {
+  const methods::InferenceRecipe recipe = method.inference();
+  at::Tensor uncertainty;
+  for (const data::Region& region : profile.regions) {
+    const at::Tensor p = region_probability(recipe, region, channels);
+    if (!p.defined()) continue;
+    if (options.probabilities) {
+      write_map(options.out / fmt::format("{}_prob_{}.nii.gz", id, region.name), grid, p);
+    }
+    const at::Tensor entropy = binary_entropy(p);
+    uncertainty = uncertainty.defined() ? at::maximum(uncertainty, entropy) : entropy;
+  }
+  if (options.uncertainty && uncertainty.defined()) {
+    write_map(options.out / (id + "_uncertainty.nii.gz"), grid, uncertainty);
+  }
 }
 
 }  // namespace
@@ -60,18 +111,28 @@ Prediction predict_case(methods::Method& method, const data::SourceCase& source,
                            modalities.format(available));
   }
   posix_file_system().make_directories(options.out);
-  const auto path = options.out / (source.name.id + ".h5.partial");
-  const PassingFile passing(path, ingested.bytes);
+  const MemoryFile memory(ingested.bytes);
+  const data::NiftiHeader grid = grid_of(source);
+  SegmentOptions segment;
+  segment.patch = options.patch;
+  segment.mirrored = options.mirrored;
+  segment.rankseg = options.rankseg;
+  if (options.probabilities || options.uncertainty) {
+    segment.probabilities = [&](std::size_t, const at::Tensor& channels) {
+      write_probabilities(method, channels, source.name.id, profile, grid, options);
+    };
+  }
   auto labels =
-      segment_subsets(method, load_volume(data::CaseFile(path), method), {subset}, options.patch)
+      segment_subsets(method, load_volume(data::CaseFile(memory.path()), method), {subset}, segment)
           .front();
+  const int relabelled = relabel_small_regions(options.minimums, profile.regions, labels);
   std::array<std::uint8_t, 8> values{};  // of the profile's files, by tissue
   for (const data::LabelValue& label : profile.labels) {
     values[static_cast<std::size_t>(label.tissue)] = label.value;
   }
   for (auto& label : labels) label = values[label];
-  const Prediction prediction{options.out / (source.name.id + ".nii.gz"), subset};
-  data::write_nifti<std::uint8_t>(posix_file_system(), prediction.file, grid_of(source), labels);
+  const Prediction prediction{options.out / (source.name.id + ".nii.gz"), subset, relabelled};
+  data::write_nifti<std::uint8_t>(posix_file_system(), prediction.file, grid, labels);
   return prediction;
 }
 

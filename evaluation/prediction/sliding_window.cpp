@@ -43,31 +43,45 @@ WindowBlender::WindowBlender(std::int64_t subsets, const data::Extent& patch,
       weights_(weights),
       total_(torch::zeros({patch[0], plane[0], plane[1]}, weights.options())) {}
 
+template <typename Use>
+void WindowBlender::for_each_piece(std::int64_t slices, const Use& use) const {
+  const std::int64_t before_the_end = std::min(slices, patch_[0] - head_);
+  use(head_, std::int64_t{0}, before_the_end);
+  if (slices > before_the_end) use(std::int64_t{0}, before_the_end, slices - before_the_end);
+}
+
 void WindowBlender::add(std::int64_t first, std::int64_t h, std::int64_t w,
                         const at::Tensor& values) {
   if (!sums_.defined()) {
     sums_ = torch::zeros({subsets_, values.size(1), patch_[0], plane_[0], plane_[1]},
                          values.options().dtype(torch::kFloat32));
   }
-  sums_.narrow(0, first, values.size(0))
-      .narrow(3, h, patch_[1])
-      .narrow(4, w, patch_[2])
-      .addcmul_(values, weights_);
+  const at::Tensor target =
+      sums_.narrow(0, first, values.size(0)).narrow(3, h, patch_[1]).narrow(4, w, patch_[2]);
+  for_each_piece(patch_[0], [&](std::int64_t place, std::int64_t slice, std::int64_t slices) {
+    target.narrow(2, place, slices)
+        .addcmul_(values.narrow(2, slice, slices), weights_.narrow(0, slice, slices));
+  });
 }
 
 void WindowBlender::count_window(std::int64_t h, std::int64_t w) {
-  total_.narrow(1, h, patch_[1]).narrow(2, w, patch_[2]).add_(weights_);
+  const at::Tensor target = total_.narrow(1, h, patch_[1]).narrow(2, w, patch_[2]);
+  for_each_piece(patch_[0], [&](std::int64_t place, std::int64_t slice, std::int64_t slices) {
+    target.narrow(0, place, slices).add_(weights_.narrow(0, slice, slices));
+  });
 }
 
-at::Tensor WindowBlender::take(std::int64_t slices) {
-  const at::Tensor means = sums_.narrow(2, 0, slices) / total_.narrow(0, 0, slices);
-  const std::int64_t kept = patch_[0] - slices;
-  for (auto& [tensor, axis] : {std::pair{sums_, 2}, std::pair{total_, 0}}) {
-    const at::Tensor rest = tensor.narrow(axis, slices, kept).clone();
-    tensor.narrow(axis, 0, kept).copy_(rest);
-    tensor.narrow(axis, kept, slices).zero_();
-  }
-  return means;
+void WindowBlender::take(
+    std::int64_t slices,
+    const std::function<void(const at::Tensor& means, std::int64_t first)>& use) {
+  for_each_piece(slices, [&](std::int64_t place, std::int64_t slice, std::int64_t count) {
+    const at::Tensor sums = sums_.narrow(2, place, count), total = total_.narrow(0, place, count);
+    sums.div_(total);
+    use(sums, slice);
+    sums.zero_();
+    total.zero_();
+  });
+  head_ = (head_ + slices) % patch_[0];
 }
 
 at::Tensor compose_labels(const InferenceRecipe& recipe, const at::Tensor& values) {

@@ -5,7 +5,9 @@
 // padded with zeros at the end. Not thread-safe.
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
@@ -36,16 +38,25 @@ class WindowBlender {
   // All subsets of the window at (h, w) have been added.
   void count_window(std::int64_t h, std::int64_t w);
 
-  // The means of the first `slices` kept slices (S x C x slices x H x W), which are then dropped.
-  at::Tensor take(std::int64_t slices);
+  // Calls use(means, first) for the first `slices` kept slices, in one or two pieces (S x C x d x H
+  // x W, from slice `first` of them on), and drops them. A piece is a view of what is kept, divided
+  // in place: it is valid during the call.
+  void take(std::int64_t slices,
+            const std::function<void(const at::Tensor& means, std::int64_t first)>& use);
 
  private:
   std::int64_t subsets_;
   data::Extent patch_;
   std::array<std::int64_t, 2> plane_;
+  // Calls use(place in the ring, first slice, slices) for `slices` kept slices.
+  template <typename Use>
+  void for_each_piece(std::int64_t slices, const Use& use) const;
+
   at::Tensor weights_;
+  // Rings along D: kept slice i lies at (head_ + i) mod patch D.
   at::Tensor sums_;   // S x C x patch D x H x W, made by the first add()
   at::Tensor total_;  // patch D x H x W: sum of the weights
+  std::int64_t head_ = 0;
 };
 
 // Segmentation from blended values (S x C x D x H x W) as the recipe says: S x D x H x W, uint8

@@ -1,5 +1,8 @@
 #include "evaluation/prediction/subset_evaluation.h"
 
+#include <algorithm>
+#include <future>
+#include <iterator>
 #include <optional>
 #include <utility>
 
@@ -7,6 +10,8 @@
 
 #include "base/error.h"
 #include "data/sampling/normalise.h"
+#include "evaluation/prediction/calibration.h"
+#include "evaluation/scores/lesion_scores.h"
 
 namespace lacuna::evaluation {
 
@@ -50,37 +55,105 @@ at::Tensor load_volume(const data::CaseFile& file, const methods::Method& method
 
 namespace {
 
-void score_case(methods::Method& method, const data::Cohort& cohort,
-                const EvaluationOptions& options, int index, std::vector<CaseScore>& scores) {
-  const data::CaseInfo& info = cohort.cases[static_cast<std::size_t>(index)];
+// A case that waits to be scored.
+struct SegmentedCase {
+  const data::CaseInfo* info = nullptr;
+  std::vector<std::uint8_t> truth;
+  std::vector<SubsetMask> subsets;
+  std::vector<std::vector<std::uint8_t>> masks;            // of each subset
+  std::vector<std::vector<std::vector<double>>> measured;  // [subset][region]: of probabilities
+};
+
+std::vector<double> columns_of(const Calibration& calibration) {
+  return {calibration.ece, calibration.ace, calibration.mce, calibration.brier, calibration.nll};
+}
+
+// Calibration of each region over the brain: the voxels that are not background in some modality.
+std::vector<std::vector<double>> calibrate_regions(const methods::InferenceRecipe& recipe,
+                                                   const std::vector<data::Region>& regions,
+                                                   const at::Tensor& probabilities,
+                                                   const std::vector<std::uint8_t>& truth,
+                                                   const at::Tensor& brain) {
+  std::vector<std::vector<double>> columns;
+  std::vector<std::uint8_t> belongs(truth.size());
+  for (const data::Region& region : regions) {
+    at::Tensor p = region_probability(recipe, region, probabilities);
+    if (!p.defined()) {
+      columns.emplace_back(kCalibrationColumns.size(), kNoNumber);
+      continue;
+    }
+    p = p.contiguous();
+    for (std::size_t i = 0; i < truth.size(); ++i) belongs[i] = data::contains(region, truth[i]);
+    const auto voxels = truth.size();
+    columns.push_back(columns_of(calibrate({p.const_data_ptr<float>(), voxels}, belongs,
+                                           {brain.const_data_ptr<std::uint8_t>(), voxels})));
+  }
+  return columns;
+}
+
+SegmentedCase segment_case(methods::Method& method, const data::Cohort& cohort,
+                           const EvaluationOptions& options, const data::CaseInfo& info) {
   const auto alive = [&] {
     if (options.alive) options.alive();
   };
   std::optional<data::CaseFile> own;
   if (!options.open) own.emplace(cohort, info).verify();
   const data::CaseFile& file = own ? *own : options.open(info);
-  std::vector<SubsetMask> subsets;
+  SegmentedCase made;
+  made.info = &info;
   for (const SubsetMask subset :
        options.subsets.empty() ? cohort.modalities.subsets() : options.subsets) {
-    if ((subset & ~info.available) == 0) subsets.push_back(subset);
+    if ((subset & ~info.available) == 0) made.subsets.push_back(subset);
   }
   const auto [depth, height, width] = info.full_extent;
-  std::vector<std::uint8_t> truth(static_cast<std::size_t>(depth * height * width));
-  file.read_label({0, 0, 0}, info.full_extent, truth.data());
+  made.truth.resize(static_cast<std::size_t>(depth * height * width));
+  file.read_label({0, 0, 0}, info.full_extent, made.truth.data());
+  if (const auto box = scored_box(method, info.full_extent, options.patch)) {
+    made.truth = inside(made.truth, info.full_extent, *box);
+  }
   const at::Tensor image = load_volume(file, method);
   alive();
-  const auto segmentations = segment_subsets(method, image, subsets, options.patch);
+  SegmentOptions segment;
+  segment.patch = options.patch;
+  segment.mirrored = options.mirrored;
+  segment.rankseg = options.rankseg;
+  at::Tensor brain;
+  if (options.calibration) {
+    brain = (image[0] != 0).any(0).to(torch::kUInt8).contiguous();
+    made.measured.resize(made.subsets.size());
+    segment.probabilities = [&](std::size_t subset, const at::Tensor& probabilities) {
+      made.measured[subset] =
+          calibrate_regions(method.inference(), cohort.regions, probabilities, made.truth, brain);
+    };
+  }
+  made.masks = segment_subsets(method, image, made.subsets, segment);
   alive();
-  if (const auto box = scored_box(method, info.full_extent, options.patch)) {
-    truth = inside(truth, info.full_extent, *box);
+  return made;
+}
+
+std::vector<CaseScore> score_segmented(const SegmentedCase& made, const data::Cohort& cohort,
+                                       const ScoreOptions& options, bool hd95) {
+  const data::CaseInfo& info = *made.info;
+  TruthDistances truth(made.truth, info.full_extent, info.spacing_mm, cohort.regions, options);
+  std::vector<CaseScore> scores;
+  for (std::size_t s = 0; s < made.subsets.size(); ++s) {
+    CaseScore score{info.id, info.institution, made.subsets[s], truth.score(made.masks[s], hd95)};
+    score.checksum = info.checksum;
+    const auto regions = static_cast<std::ptrdiff_t>(cohort.regions.size());
+    score.processed.assign(score.regions.begin() + regions, score.regions.end());
+    score.regions.resize(cohort.regions.size());
+    if (!made.measured.empty()) {
+      for (std::size_t r = 0; r < score.regions.size(); ++r) {
+        auto& values = score.regions[r].values;
+        values.insert(values.end(), made.measured[s][r].begin(), made.measured[s][r].end());
+      }
+      for (RegionScore& each : score.processed) {
+        each.values.insert(each.values.end(), kCalibrationColumns.size(), kNoNumber);
+      }
+    }
+    scores.push_back(std::move(score));
   }
-  TruthDistances distances(truth, info.full_extent, info.spacing_mm, cohort.regions, options.score);
-  for (std::size_t s = 0; s < subsets.size(); ++s) {
-    scores.push_back(
-        {info.id, info.institution, subsets[s], distances.score(segmentations[s], options.hd95)});
-    if (options.keep) options.keep(index, subsets[s], segmentations[s]);
-    alive();
-  }
+  return scores;
 }
 
 }  // namespace
@@ -88,7 +161,15 @@ void score_case(methods::Method& method, const data::Cohort& cohort,
 std::vector<CaseScore> evaluate(methods::Method& method, const data::Cohort& cohort,
                                 const EvaluationOptions& options) {
   method.invalidate_evaluation_cache();
+  ScoreOptions rules = options.score;
+  rules.predicted_tissues = predicted_tissues(method);
   std::vector<CaseScore> scores;
+  std::future<std::vector<CaseScore>> pending;  // of the case before
+  const auto collect = [&] {
+    if (!pending.valid()) return;
+    auto made = pending.get();
+    std::move(made.begin(), made.end(), std::back_inserter(scores));
+  };
   const int total = static_cast<int>(options.cases.size());
   for (int done = 0; done < total; ++done) {
     const int index = options.cases[static_cast<std::size_t>(done)];
@@ -97,16 +178,26 @@ std::vector<CaseScore> evaluate(methods::Method& method, const data::Cohort& coh
       throw_error<DataError>("case {}: has no label, so it cannot be scored. Use: lacuna predict",
                              info.id);
     }
-    const auto before = static_cast<std::ptrdiff_t>(scores.size());
+    std::optional<SegmentedCase> made;
     try {
-      score_case(method, cohort, options, index, scores);
+      made = segment_case(method, cohort, options, info);
     } catch (const DataError& error) {
       if (!options.unread) throw;
-      scores.erase(scores.begin() + before, scores.end());
       options.unread({info.id, error.what()});
+    }
+    for (std::size_t s = 0; made && options.keep && s < made->subsets.size(); ++s) {
+      options.keep(index, made->subsets[s], made->masks[s]);
+    }
+    collect();
+    if (options.alive) options.alive();
+    if (made) {
+      pending = std::async(std::launch::async, [&, made = std::move(*made)] {
+        return score_segmented(made, cohort, rules, options.hd95);
+      });
     }
     if (options.progress && !options.progress(done + 1, total)) break;
   }
+  collect();
   return scores;
 }
 

@@ -31,6 +31,8 @@ struct EvaluationOptions {
   ScoreOptions score;                     // HD95 definition, empty rule
   bool hd95 = true;
   std::optional<data::Extent> patch;  // as for segment_subsets()
+  bool mirrored = false, rankseg = false;
+  bool calibration = false;  // adds kCalibrationColumns to each region's values
   // Gives an open, verified case, or throws DataError; the file must live until the next call.
   // Empty: each is opened and verified from end to end.
   std::function<const data::CaseFile&(const data::CaseInfo&)> open;
@@ -39,11 +41,16 @@ struct EvaluationOptions {
   // Called often while a case is worked on: after it was read, segmented, and scored.
   std::function<void()> alive;
   // Called after each case with (done, total), also after one that was left out; returning false
-  // stops early.
+  // stops early. A case is scored on other threads while the next one is segmented, so its scores
+  // may still be under way.
   std::function<bool(int, int)> progress;
   // Called with each segmentation, for overlays and predictions; may be empty.
   std::function<void(int case_index, data::SubsetMask, const std::vector<std::uint8_t>&)> keep;
 };
+
+inline const std::vector<std::string> kCalibrationColumns = {"calibration.ece", "calibration.ace",
+                                                             "calibration.mce", "calibration.brier",
+                                                             "calibration.nll"};
 
 // Scores of every case and subset (a subset that a case cannot provide is left out, and counted).
 std::vector<CaseScore> evaluate(methods::Method& method, const data::Cohort& cohort,

@@ -10,10 +10,24 @@
 
 namespace lacuna::evaluation {
 
-// Means over cases, one value per region; Dice as a fraction, HD95 in mm.
+// The mean of one further score over the cases that have a value.
+struct ColumnMean {
+  double mean = 0;        // NaN: no case has one; infinite: one case is
+  double charged = 0;     // with kInfiniteChargeMm in place of infinite values
+  int without_value = 0;  // cases that are NaN and count in no mean
+  int infinite = 0;
+};
+inline constexpr double kInfiniteChargeMm = 373;
+
+// Means over cases, one value per region; Dice as a fraction, HD95 in mm. NaN for a region that the
+// method does not predict.
 struct Means {
   int cases = 0;
   std::vector<double> dice, hd95_mm;
+  // Of the regions after post-processing, beside the others and in no mean over regions.
+  std::vector<double> processed_dice = {}, processed_hd95_mm = {};
+  // Of Summary::columns: [region, then post-processed one][column].
+  std::vector<std::vector<ColumnMean>> columns = {};
 };
 
 struct SubsetMeans {
@@ -34,8 +48,15 @@ struct Robustness {
   double dice_area = 0, hd95_area = 0;  // NaN when a size was not evaluated
 };
 
+// Names of what CaseScore holds beside the regions' own Dice and HD95.
+struct FurtherScores {
+  std::vector<std::string> processed;  // "ET_pp500"
+  std::vector<std::string> columns;    // "surface.hd95_mm", of RegionScore::values
+};
+
 struct Summary {
   std::vector<std::string> regions;
+  FurtherScores further;
   int cases = 0;
   bool hd95 = true;                  // false: HD95 was not computed and means nothing
   std::vector<SubsetMeans> subsets;  // in the order of ModalitySet::subsets(), evaluated ones only
@@ -44,10 +65,11 @@ struct Summary {
   Robustness robustness;
 };
 
-double mean_of(const std::vector<double>& values);  // NaN for none
+double mean_of(const std::vector<double>& values);  // of those that are not NaN; NaN for none
 double mean_dice(const CaseScore& score);           // over its regions
 
 Summary summarise(const std::vector<CaseScore>& scores, const data::ModalitySet& modalities,
-                  const std::vector<data::Region>& regions, bool hd95);
+                  const std::vector<data::Region>& regions, bool hd95,
+                  const FurtherScores& further = {});
 
 }  // namespace lacuna::evaluation

@@ -1,5 +1,6 @@
 #include "evaluation/statistics/tables.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include <fmt/format.h>
@@ -28,6 +29,10 @@ std::string csv_header(const std::string& first, const Summary& summary) {
     for (const std::string& region : summary.regions) line += fmt::format(",{}_{}", metric, region);
     line += fmt::format(",{}_mean", metric);
   }
+  for (const std::string& name : summary.further.processed) {
+    line += fmt::format(",dice_{}", name);
+    if (summary.hd95) line += fmt::format(",hd95_mm_{}", name);
+  }
   return line + "\n";
 }
 
@@ -38,6 +43,10 @@ std::string csv_row(const std::string& first, const Means& means, const Summary&
     for (const double value : *values) line += "," + exact(value);
     line += "," + exact(mean_of(*values));
   }
+  for (std::size_t p = 0; p < means.processed_dice.size(); ++p) {
+    line += "," + exact(means.processed_dice[p]);
+    if (summary.hd95) line += "," + exact(means.processed_hd95_mm[p]);
+  }
   return line + "\n";
 }
 
@@ -46,9 +55,11 @@ std::vector<std::string> cells(const Means& means, const Summary& summary) {
   std::vector<std::string> row;
   for (const double dice : means.dice) row.push_back(rounded(100 * dice, 2));
   row.push_back(rounded(100 * mean_of(means.dice), 2));
+  for (const double dice : means.processed_dice) row.push_back(rounded(100 * dice, 2));
   if (!summary.hd95) return row;
   for (const double distance : means.hd95_mm) row.push_back(rounded(distance, 2));
   row.push_back(rounded(mean_of(means.hd95_mm), 2));
+  for (const double distance : means.processed_hd95_mm) row.push_back(rounded(distance, 2));
   return row;
 }
 
@@ -61,35 +72,44 @@ std::vector<std::string> headings(const Summary& summary, const char* percent) {
       names.push_back(fmt::format("{} {}", region, metric));
     }
     names.push_back(fmt::format("mean {}", metric));
+    for (const std::string& region : summary.further.processed) {
+      names.push_back(fmt::format("{} {}", region, metric));
+    }
   }
   return names;
-}
-
-Json named(const std::vector<double>& values, const Summary& summary) {
-  Json object = Json::object();
-  for (std::size_t r = 0; r < values.size(); ++r) object[summary.regions[r]] = values[r];
-  object["mean"] = mean_of(values);
-  return object;
-}
-
-Json means_json(const Means& means, const Summary& summary) {
-  Json object{{"cases", means.cases}, {"dice", named(means.dice, summary)}};
-  if (summary.hd95) object["hd95_mm"] = named(means.hd95_mm, summary);
-  return object;
 }
 
 }  // namespace
 
 std::string cases_csv(const std::vector<CaseScore>& scores, const data::ModalitySet& modalities,
                       const Summary& summary) {
-  std::string text = "case,institution,subset,region,dice,hd95_mm,predicted_voxels,true_voxels\n";
+  const bool with_checksum = std::any_of(scores.begin(), scores.end(),
+                                         [](const auto& score) { return !score.checksum.empty(); });
+  std::string text =
+      "case,institution,subset,region,dice,hd95_mm,predicted_"
+      "voxels,true_voxels";
+  if (with_checksum) text += ",checksum";
+  for (const std::string& column : summary.further.columns) text += "," + column;
+  text += "\n";
+  const auto add = [&](const CaseScore& score, const std::string& name, const RegionScore& region) {
+    // Nothing was predicted, not an empty region: no number of voxels.
+    const std::string predicted =
+        std::isnan(region.dice) ? "" : std::to_string(region.predicted_voxels);
+    text += fmt::format("{},{},{},{},{},{},{},{}", quoted(score.case_id), quoted(score.institution),
+                        modalities.format(score.subset), name, exact(region.dice),
+                        summary.hd95 ? exact(region.hd95_mm) : "", predicted, region.true_voxels);
+    if (with_checksum) text += "," + quoted(score.checksum);
+    for (std::size_t c = 0; c < summary.further.columns.size(); ++c) {
+      text += "," + (c < region.values.size() ? exact(region.values[c]) : std::string());
+    }
+    text += "\n";
+  };
   for (const CaseScore& score : scores) {
     for (std::size_t r = 0; r < score.regions.size(); ++r) {
-      const RegionScore& region = score.regions[r];
-      text += fmt::format(
-          "{},{},{},{},{},{},{},{}\n", quoted(score.case_id), quoted(score.institution),
-          modalities.format(score.subset), summary.regions[r], exact(region.dice),
-          summary.hd95 ? exact(region.hd95_mm) : "", region.predicted_voxels, region.true_voxels);
+      add(score, summary.regions[r], score.regions[r]);
+    }
+    for (std::size_t p = 0; p < score.processed.size(); ++p) {
+      add(score, summary.further.processed[p], score.processed[p]);
     }
   }
   return text;
@@ -165,35 +185,6 @@ std::string latex_table(const Summary& summary, const data::ModalitySet& modalit
   return text + "\\hline\n\\end{tabular}\n";
 }
 
-Json summary_json(const Summary& summary, const data::ModalitySet& modalities,
-                  const ScoreOptions& options, const Json& about) {
-  Json result = about;
-  result["cases"] = summary.cases;
-  result["modalities"] = modalities.names();
-  result["regions"] = summary.regions;
-  result["empty_rule"] = describe_empty_rule(options);
-  result["subsets"] = Json::array();
-  for (const SubsetMeans& each : summary.subsets) {
-    Json row = means_json(each.means, summary);
-    row["subset"] = modalities.format(each.subset);
-    result["subsets"].push_back(row);
-  }
-  result["mean"] = means_json(summary.all, summary);
-  result["institutions"] = Json::object();
-  for (const InstitutionMeans& each : summary.institutions) {
-    result["institutions"][each.institution] = means_json(each.means, summary);
-  }
-  const Robustness& robustness = summary.robustness;
-  result["robustness"] = {{"dice_by_size", robustness.dice_by_size},
-                          {"dice_area", robustness.dice_area}};
-  if (summary.hd95) {
-    result["hd95_definition"] = name_of(options.hd95);
-    result["robustness"]["hd95_mm_by_size"] = robustness.hd95_by_size;
-    result["robustness"]["hd95_mm_area"] = robustness.hd95_area;
-  }
-  return result;
-}
-
 void write_tables(FileSystem& files, const std::filesystem::path& directory,
                   const std::vector<CaseScore>& scores, const data::ModalitySet& modalities,
                   const Summary& summary, const ScoreOptions& options, const Json& about) {
@@ -212,7 +203,7 @@ void write_tables(FileSystem& files, const std::filesystem::path& directory,
                 latex_table(summary, modalities) +
                     (note.empty() ? "" : "\\par{\\footnotesize " + note + "}\n"));
   write_durably(files, directory / "summary.json",
-                summary_json(summary, modalities, options, about).dump(2) + "\n");
+                summary_json(summary, modalities, options, about, scores).dump(2) + "\n");
 }
 
 }  // namespace lacuna::evaluation

@@ -9,11 +9,13 @@
 #include "base/files/file_system.h"
 #include "base/text/json.h"
 #include "evaluation/statistics/summary.h"
+#include "evaluation/statistics/summary_json.h"
 
 namespace lacuna::evaluation {
 
 // case,institution,subset,region,dice,hd95_mm,predicted_voxels,true_voxels: one row per case,
-// subset and region. Dice is a fraction; hd95_mm is empty where it was not computed.
+// subset and region, then one per post-processed region. Dice is a fraction; hd95_mm is empty where
+// it was not computed. After these the case's checksum, where it is known, and further scores.
 std::string cases_csv(const std::vector<CaseScore>& scores, const data::ModalitySet& modalities,
                       const Summary& summary);
 
@@ -27,10 +29,6 @@ std::string institutions_csv(const Summary& summary);
 // each region and their mean; the last row is the mean over subsets.
 std::string markdown_table(const Summary& summary, const data::ModalitySet& modalities);
 std::string latex_table(const Summary& summary, const data::ModalitySet& modalities);
-
-// `about`: what was evaluated (method, checkpoint, split...), copied into the result.
-Json summary_json(const Summary& summary, const data::ModalitySet& modalities,
-                  const ScoreOptions& options, const Json& about);
 
 // Writes cases.csv, subsets.csv, institutions.csv (when institutions are known), table.md,
 // table.tex and summary.json durably; summary.json last, so that its presence means a whole set.

@@ -51,9 +51,28 @@ std::vector<std::string> modality_names(const Json& about, const Csv& table) {
   return names;
 }
 
+// A region after post-processing, "ET_pp500", stands beside the regions.
+bool is_processed(const std::string& region) {
+  const std::size_t mark = region.rfind("_pp");
+  return mark != std::string::npos && mark + 3 < region.size() &&
+         region.find_first_not_of("0123456789", mark + 3) == std::string::npos;
+}
+
+// Evaluations of earlier versions have none.
+bool has_checksum(const Csv& table) {
+  try {
+    table.text(0, "checksum");
+    return true;
+  } catch (const DataError&) {
+    return false;
+  }
+}
+
 std::vector<evaluation::CaseScore> read_scores(const Csv& table,
                                                const data::ModalitySet& modalities,
-                                               const std::vector<std::string>& regions) {
+                                               const std::vector<std::string>& regions,
+                                               const std::vector<std::string>& processed) {
+  const bool with_checksum = has_checksum(table);
   std::vector<evaluation::CaseScore> scores;
   std::map<std::pair<std::string, data::SubsetMask>, std::size_t> index;
   for (std::size_t row = 0; row < table.rows(); ++row) {
@@ -62,13 +81,20 @@ std::vector<evaluation::CaseScore> read_scores(const Csv& table,
     const auto [entry, added] = index.try_emplace({id, subset}, scores.size());
     if (added) {
       const std::string institution = table.text(row, "institution");
+      const evaluation::RegionScore none{kNone, kNone};
       scores.push_back({id, institution, subset,
-                        std::vector<evaluation::RegionScore>(regions.size(), {kNone, kNone})});
+                        std::vector<evaluation::RegionScore>(regions.size(), none),
+                        std::vector<evaluation::RegionScore>(processed.size(), none)});
+      if (with_checksum) scores.back().checksum = table.text(row, "checksum");
     }
-    const auto region = static_cast<std::size_t>(
-        std::find(regions.begin(), regions.end(), table.text(row, "region")) - regions.begin());
-    scores[entry->second].regions[region] = {table.number(row, "dice"),
-                                             table.number(row, "hd95_mm")};
+    const std::string& name = table.text(row, "region");
+    const bool beside = is_processed(name);
+    const auto& names = beside ? processed : regions;
+    evaluation::CaseScore& score = scores[entry->second];
+    const auto place =
+        static_cast<std::size_t>(std::find(names.begin(), names.end(), name) - names.begin());
+    (beside ? score.processed : score.regions)[place] = {table.number(row, "dice"),
+                                                         table.number(row, "hd95_mm")};
   }
   return scores;
 }
@@ -93,13 +119,19 @@ EvaluationRecord read_evaluation(const Path& directory) {
   record.modalities = data::ModalitySet(modality_names(record.about, table));
   std::vector<data::Region> regions;
   std::vector<std::string> names;
-  for (std::size_t row = 0; row < table.rows(); ++row) add_once(names, table.text(row, "region"));
+  evaluation::FurtherScores further;
+  for (std::size_t row = 0; row < table.rows(); ++row) {
+    const std::string& name = table.text(row, "region");
+    add_once(is_processed(name) ? further.processed : names, name);
+  }
   for (const std::string& name : names) regions.push_back({name, 0});
-  record.scores = read_scores(table, record.modalities, names);
+  record.scores = read_scores(table, record.modalities, names, further.processed);
   const bool hd95 = std::any_of(record.scores.begin(), record.scores.end(), [](const auto& score) {
-    return std::isfinite(score.regions[0].hd95_mm);
+    return std::any_of(score.regions.begin(), score.regions.end(),
+                       [](const auto& region) { return std::isfinite(region.hd95_mm); });
   });
-  record.summary = evaluation::summarise(record.scores, record.modalities, regions, hd95);
+  record.summary = evaluation::summarise(record.scores, record.modalities, regions, hd95, further);
+  record.identity = evaluation::identity_of(record.about, record.scores);
   return record;
 }
 

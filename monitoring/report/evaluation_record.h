@@ -10,6 +10,7 @@
 #include "base/text/json.h"
 #include "data/types/modality.h"
 #include "evaluation/scores/case_score.h"
+#include "evaluation/statistics/comparison.h"
 #include "evaluation/statistics/summary.h"
 
 namespace lacuna::monitoring {
@@ -23,6 +24,7 @@ struct EvaluationRecord {
   std::vector<evaluation::CaseScore> scores;
   evaluation::Summary summary;
   Json about;  // summary.json as it is; an empty object when it is missing
+  evaluation::EvaluationIdentity identity;
 
   const std::vector<std::string>& regions() const { return summary.regions; }
 

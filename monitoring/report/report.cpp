@@ -22,6 +22,7 @@ constexpr Section kSections[] = {
     {"robustness", "Robustness", robustness_section},
     {"subsets", "Subsets", heat_section},
     {"comparison", "Comparison", comparison_section},
+    {"ranks", "Ranks", rank_section},
     {"published", "Published", published_section},
     {"training", "Training", training_section},
     {"overlays", "Cases", overlay_section},

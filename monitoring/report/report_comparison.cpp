@@ -1,5 +1,5 @@
 // Runs side by side against the best one: differences per subset and region, and whether they are
-// more than chance (Wilcoxon's signed-rank test over cases, Holm-corrected over the subsets).
+// more than chance (Wilcoxon's signed-rank test over cases, Holm-corrected over all of them).
 #include <algorithm>
 #include <cmath>
 #include <string>
@@ -95,12 +95,23 @@ std::string verdict(const ReportView& view, std::size_t best, std::size_t other,
 std::string comparison_section(ReportView& view) {
   if (view.ranking().size() < 2) return "";
   const std::size_t best = view.ranking()[0];
+  // All tests of the section are one family.
+  std::vector<std::vector<evaluation::SubsetComparison>> comparisons(1);
+  std::size_t tests = 0;
+  for (std::size_t i = 1; i < view.ranking().size(); ++i) {
+    const EvaluationRecord &a = view.evaluation(best), &b = view.evaluation(view.ranking()[i]);
+    const bool alike = a.modalities.names() == b.modalities.names();
+    comparisons.push_back(alike ? evaluation::compare(a.scores, b.scores, a.modalities)
+                                : std::vector<evaluation::SubsetComparison>());
+    tests += comparisons.back().size();
+  }
+  evaluation::adjust_together(comparisons);
   std::string html = fmt::format(
       "<section id=\"comparison\"><h2>Comparison</h2><p>Dice % of the best run, {}, beside each "
       "other run. ★: the mean Dice of the cases differs by Wilcoxon's signed-rank test, p &lt; {} "
-      "after Holm's correction over the subsets. Cases that only one run was evaluated on are left "
-      "out of the test.</p>",
-      run_name(view, best), kLevel);
+      "after Holm's correction over all {} tests below. Cases that only one run was evaluated on "
+      "are left out of the test.</p>",
+      run_name(view, best), kLevel, tests);
   for (std::size_t i = 1; i < view.ranking().size(); ++i) {
     const std::size_t other = view.ranking()[i];
     const EvaluationRecord &a = view.evaluation(best), &b = view.evaluation(other);
@@ -111,7 +122,7 @@ std::string comparison_section(ReportView& view) {
       html += "<p class=\"missing\">Left out: the two runs have other modalities.</p></details>";
       continue;
     }
-    const auto rows = evaluation::compare(a.scores, b.scores, a.modalities);
+    const auto& rows = comparisons[i];
     if (rows.empty()) {
       html += "<p class=\"missing\">Left out: no case was evaluated by both.</p></details>";
       continue;

@@ -113,6 +113,22 @@ std::string selection_notes(const ReportView& view) {
   return html;
 }
 
+// Post-processing by size moves a mean by points: never left unsaid.
+std::string processing(const ReportView& view) {
+  std::string text;
+  for (const std::size_t run : view.ranking()) {
+    const evaluation::Summary& summary = view.evaluation(run).summary;
+    for (std::size_t p = 0; p < summary.further.processed.size(); ++p) {
+      text += fmt::format("{}{} {} %", text.empty() ? "" : ", ", run_name(view, run),
+                          percent(summary.all.processed_dice[p]));
+      text += fmt::format(" ({})", escape_html(summary.further.processed[p]));
+    }
+  }
+  return text.empty()
+             ? " Nothing was post-processed by size beyond what a method does itself."
+             : " Dice after post-processing by size, in no other number here: " + text + ".";
+}
+
 std::string caveat(const ReportView& view) {
   const EvaluationRecord& evaluation = view.evaluation(view.ranking()[0]);
   const int cases = evaluation.summary.cases;
@@ -122,6 +138,7 @@ std::string caveat(const ReportView& view) {
       "the same.",
       escape_html(view.evaluation_name()), cases, cases == 1 ? "" : "s");
   if (cases < 20) text += " With so few cases, small differences mean little: see Comparison.";
+  text += processing(view);
   return text + "</p>" + selection_notes(view);
 }
 
@@ -166,6 +183,23 @@ std::string run_table(const ReportView& view) {
   return html + "</tbody></table></div>";
 }
 
+// Evaluations that answer another question: a row each, in no comparison.
+std::string apart_table(const ReportView& view) {
+  if (view.apart().empty()) return "";
+  std::string html =
+      "<h3>Not comparable with the others</h3><p>Scored by other definitions or on other data: "
+      "these numbers are ranked and tested against nobody.</p><div class=\"scroll\"><table "
+      "id=\"apart\"><thead><tr><th>Run</th><th>What differs</th><th>Dice %, all subsets</th><th>"
+      "HD95 mm</th></tr></thead><tbody>";
+  for (const ReportView::Apart& each : view.apart()) {
+    html += fmt::format("<tr><th scope=\"row\">{}</th><td>{}</td><td>{}</td><td>{}</td></tr>",
+                        run_name(view, each.run), escape_html(each.why),
+                        percent(each.evaluation->mean(Metric::kDice)),
+                        millimetres(each.evaluation->mean(Metric::kHd95)));
+  }
+  return html + "</tbody></table></div>";
+}
+
 }  // namespace
 
 std::string headline_section(ReportView& view) {
@@ -177,7 +211,8 @@ std::string headline_section(ReportView& view) {
     return html + "</section>";
   }
   html += sentences(view, score_methods(view)) + caveat(view) + run_table(view);
-  const std::size_t without = view.runs().size() - view.ranking().size();
+  html += apart_table(view);
+  const std::size_t without = view.runs().size() - view.ranking().size() - view.apart().size();
   if (without > 0) {
     html += fmt::format(
         "<p class=\"missing\">{} of {} runs {} not evaluated on {} and left out "

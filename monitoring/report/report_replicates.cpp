@@ -113,12 +113,20 @@ double subset_dice(const EvaluationRecord& evaluation, data::SubsetMask subset) 
 // Corrected p of each subset against the best configuration.
 using Tests = std::map<data::SubsetMask, double>;
 
-Tests tests_against(const ReportView& view, const std::vector<evaluation::CaseScore>& best,
-                    const Replicates& group, const data::ModalitySet& modalities) {
-  Tests tests;
-  if (view.evaluation(group.runs[0]).modalities.names() != modalities.names()) return tests;
-  for (const auto& row : evaluation::compare(best, pooled_scores(view, group.runs), modalities)) {
-    tests[row.subset] = row.p_holm;
+// Of each configuration; the first has none. All tests of the table are one family.
+std::vector<Tests> tests_against_first(const ReportView& view,
+                                       const std::vector<Replicates>& groups,
+                                       const data::ModalitySet& modalities) {
+  const auto best = pooled_scores(view, groups[0].runs);
+  std::vector<std::vector<evaluation::SubsetComparison>> comparisons(groups.size());
+  for (std::size_t i = 1; i < groups.size(); ++i) {
+    if (view.evaluation(groups[i].runs[0]).modalities.names() != modalities.names()) continue;
+    comparisons[i] = evaluation::compare(best, pooled_scores(view, groups[i].runs), modalities);
+  }
+  evaluation::adjust_together(comparisons);
+  std::vector<Tests> tests(groups.size());
+  for (std::size_t i = 0; i < groups.size(); ++i) {
+    for (const auto& row : comparisons[i]) tests[i][row.subset] = row.p_holm;
   }
   return tests;
 }
@@ -126,13 +134,11 @@ Tests tests_against(const ReportView& view, const std::vector<evaluation::CaseSc
 std::string subset_table(const ReportView& view, const std::vector<Replicates>& groups,
                          const std::vector<Look>& looks) {
   const data::ModalitySet& modalities = view.evaluation(groups[0].runs[0]).modalities;
-  const auto best = pooled_scores(view, groups[0].runs);
-  std::vector<Tests> tests(1);
+  const std::vector<Tests> tests = tests_against_first(view, groups, modalities);
   std::string html =
       "<div class=\"scroll\"><table id=\"mean-subsets\"><thead><tr><th>Available</th>";
   for (std::size_t i = 0; i < groups.size(); ++i) {
     html += fmt::format("<th>{}</th>", name_of(groups[i], looks[i]));
-    if (i > 0) tests.push_back(tests_against(view, best, groups[i], modalities));
   }
   html += "</tr></thead><tbody>";
   for (const data::SubsetMask subset : modalities.subsets()) {
@@ -190,7 +196,8 @@ std::string replicates_section(ReportView& view) {
       "and "
       "split only are repetitions of one configuration: mean ± deviation over them (of a sample, n "
       "− 1). ★: differs from the first configuration by Wilcoxon's signed-rank test over "
-      "cases, p &lt; {} after Holm's correction over the subsets; the score of a case is its mean "
+      "cases, p &lt; {} after Holm's correction over all tests of the table; the score of a case "
+      "is its mean "
       "over the runs that were evaluated on it, so folds add up to the cohort.</p>{}{}<h3>All "
       "subsets, mean Dice % of the regions</h3>{}</section>",
       kLevel, summary_table(view, groups, looks), view.add_chart(curves(view, groups, looks)),

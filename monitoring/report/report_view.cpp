@@ -54,6 +54,33 @@ std::vector<const EvaluationRecord*> choose_evaluations(const std::vector<RunRec
   return chosen;
 }
 
+// Keeps the evaluations that compare with the one that most of them compare with.
+std::vector<ReportView::Apart> set_apart(std::vector<const EvaluationRecord*>& chosen) {
+  const auto why = [&](std::size_t i, std::size_t j) {
+    return evaluation::why_not_comparable(chosen[i]->identity, chosen[j]->identity);
+  };
+  std::size_t reference = chosen.size();
+  std::size_t most = 0;
+  for (std::size_t i = 0; i < chosen.size(); ++i) {
+    std::size_t like = 0;
+    for (std::size_t j = 0; chosen[i] && j < chosen.size(); ++j) {
+      like += chosen[j] && why(i, j).empty() ? 1 : 0;
+    }
+    if (like > most) {
+      most = like;
+      reference = i;
+    }
+  }
+  std::vector<ReportView::Apart> apart;
+  for (std::size_t i = 0; i < chosen.size(); ++i) {
+    if (!chosen[i]) continue;
+    const std::string reason = why(i, reference);
+    if (!reason.empty()) apart.push_back({i, chosen[i], reason});
+  }
+  for (const auto& each : apart) chosen[each.run] = nullptr;
+  return apart;
+}
+
 // For people.
 std::string shared_name(const std::vector<const EvaluationRecord*>& chosen) {
   std::string name;
@@ -82,6 +109,7 @@ Json point_list(const Series& series) {
 
 ReportView::ReportView(const std::vector<RunRecord>& runs)
     : runs_(runs), chosen_(choose_evaluations(runs)) {
+  apart_ = set_apart(chosen_);
   evaluation_ = shared_name(chosen_);
   std::map<std::string, int> method_colour;
   for (std::size_t i = 0; i < runs.size(); ++i) {

@@ -46,6 +46,14 @@ class ReportView {
   // Indices of the runs that have it, highest mean Dice over all subsets first.
   const std::vector<std::size_t>& ranking() const { return ranking_; }
   const EvaluationRecord& evaluation(std::size_t run) const;
+  // Runs whose evaluation of that name must not be compared with the others': by other definitions
+  // or on other data. They are in no ranking, but in a table of their own.
+  struct Apart {
+    std::size_t run = 0;
+    const EvaluationRecord* evaluation = nullptr;
+    std::string why;
+  };
+  const std::vector<Apart>& apart() const { return apart_; }
   // Methods in order of appearance; runs of one method share a colour when there are many runs.
   int colour(std::size_t run) const;
   bool dashed(std::size_t run) const;  // tells apart runs whose colours repeat
@@ -59,6 +67,7 @@ class ReportView {
   std::string evaluation_;
   std::vector<const EvaluationRecord*> chosen_;  // of each run; nullptr: none
   std::vector<std::size_t> ranking_;
+  std::vector<Apart> apart_;
   std::vector<int> colours_;
   Json charts_ = Json::array();
 };
@@ -72,6 +81,7 @@ std::string replicates_section(ReportView& view);
 std::string robustness_section(ReportView& view);
 std::string heat_section(ReportView& view);
 std::string comparison_section(ReportView& view);
+std::string rank_section(ReportView& view);
 std::string published_section(ReportView& view);
 std::string training_section(ReportView& view);
 std::string overlay_section(ReportView& view);

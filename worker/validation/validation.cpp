@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <map>
 #include <utility>
 
@@ -41,8 +42,9 @@ Json to_json(const std::vector<evaluation::CaseScore>& scores) {
   for (const auto& each : scores) {
     Json dice = Json::array(), hd95 = Json::array();
     for (const auto& region : each.regions) {
-      dice.push_back(region.dice);
-      hd95.push_back(region.hd95_mm);
+      const bool predicted = !std::isnan(region.dice);
+      dice.push_back(predicted ? Json(region.dice) : Json());
+      hd95.push_back(predicted ? Json(region.hd95_mm) : Json());
     }
     list.push_back({each.case_id, each.subset, dice, hd95});
   }
@@ -174,6 +176,7 @@ std::optional<ValidationScore> validate(methods::Method& method, const data::Coh
     const std::string name = cohort.modalities.format(subset);
     for (std::size_t r = 0; r < each.at(2).size(); ++r) {
       const std::string& region = cohort.regions[r].name;
+      if (each.at(2).at(r).is_null()) continue;  // a region that the method does not predict
       const double dice = each.at(2).at(r);
       all.add(dice);
       regions[region].add(dice);

@@ -59,6 +59,78 @@ TEST(SegmentSubsets, ANetworkSeesTheAxesInItsOwnOrder) {
   EXPECT_TRUE(torch::equal(labels.view({10, 8, 6}), expected));
 }
 
+// A network that says the same of a window and of its mirror image gains nothing, one that looks
+// to its left becomes fair: the mean over 8 flips has each half once.
+TEST(SegmentSubsets, MirroredIsTheMeanOverEightFlips) {
+  const auto sided = [](const at::Tensor& image, SubsetMask) {
+    const auto along = torch::arange(image.size(4)).expand({1, image.size(2), image.size(3), -1});
+    const auto logit = (along.to(torch::kFloat32) - 0.5) * 4;  // low at one end, high at the other
+    return torch::stack({logit, logit * 0 - 9, logit * 0 - 9}, 1);
+  };
+  FakeMethod method(sided, small_recipe());
+  const at::Tensor image = random_image({4, 6, 4});
+  SegmentOptions options;
+  options.mirrored = true;
+  at::Tensor p;
+  options.probabilities = [&](std::size_t, const at::Tensor& all) { p = all.clone(); };
+  segment_subsets(method, image, {0b11}, options);
+  EXPECT_EQ(method.encoded, 8);
+  const at::Tensor line = torch::sigmoid((torch::arange(4).to(torch::kFloat32) - 0.5) * 4);
+  const at::Tensor expected = (line + line.flip(0)) / 2;
+  EXPECT_TRUE(torch::allclose(p[0][1][2], expected, 1e-6, 1e-7));
+}
+
+// Windows that overlap, a volume that is no multiple of the patch, axes in another order.
+TEST(SegmentSubsets, ProbabilitiesAreThoseThatAreThresholded) {
+  for (const bool blended : {true, false}) {
+    auto recipe = small_recipe();
+    recipe.blend_probabilities = blended;
+    FakeMethod method(voxelwise, recipe);
+    const at::Tensor image = random_image({9, 7, 11});
+    SegmentOptions options;
+    std::vector<at::Tensor> p;
+    options.probabilities = [&](std::size_t subset, const at::Tensor& all) {
+      EXPECT_EQ(subset, p.size());
+      p.push_back(all.clone());
+    };
+    const auto labels = segment_subsets(method, image, {0b01, 0b11}, options);
+    ASSERT_EQ(p.size(), 2u);
+    EXPECT_TRUE(torch::allclose(p[1], voxelwise(image, 0b11).sigmoid()[0], 1e-5, 1e-6));
+    EXPECT_EQ(labels[1], expected_labels(method, image, 0b11));
+    // Whole tumour is the first channel, the core the one of necrosis, whatever is inside them.
+    const auto regions = data::tumour_regions();
+    EXPECT_TRUE(torch::equal(region_probability(recipe, regions[0], p[1]), p[1][1]));
+    EXPECT_TRUE(torch::equal(region_probability(recipe, regions[1], p[1]), p[1][2]));
+    EXPECT_TRUE(torch::equal(region_probability(recipe, regions[2], p[1]), p[1][0]));
+    EXPECT_FALSE(region_probability(recipe, {"RC", 1u << 4}, p[1]).defined());
+  }
+}
+
+TEST(SegmentSubsets, RankSegDecodesEachRegionOverTheWholeVolume) {
+  FakeMethod method(
+      [](const at::Tensor& image, SubsetMask) {
+        const auto a = image.select(1, 0);
+        return torch::stack({torch::logit(a), a * 0 - 9, a * 0 - 9}, 1);
+      },
+      small_recipe());
+  at::Tensor image = torch::full({1, 2, 5, 6, 9}, 0.02);
+  image[0][0][0][0][0] = 0.9;
+  image[0][0][4][5][8] = 0.47;  // below one half, but worth its place
+  SegmentOptions options;
+  options.rankseg = true;
+  const auto labels = segment_subsets(method, image, {0b11}, options).front();
+  EXPECT_EQ(std::count(labels.begin(), labels.end(), 2), 1);
+  image.fill_(1e-4);
+  image[0][0][0][0][0] = 0.9;
+  image[0][0][4][5][8] = 0.47;
+  const auto more = segment_subsets(method, image, {0b11}, options).front();
+  EXPECT_EQ(std::count(more.begin(), more.end(), 2), 2);
+  auto softmax = small_recipe();
+  softmax.activation = methods::InferenceRecipe::Activation::kSoftmax;
+  FakeMethod other(voxelwise, softmax);
+  EXPECT_THROW(segment_subsets(other, image, {0b11}, options), ConfigError);
+}
+
 // Volume 11 x 7 x 3, patch 4 x 6 x 4: corners (11 - 4 - 1) / 2 = 3, (7 - 6 - 1) / 2 = 0 and 0.
 TEST(SegmentSubsets, ACentreCropIsAllThatIsSegmented) {
   auto recipe = small_recipe();

@@ -113,7 +113,8 @@ TEST(WindowBlender, AveragesOverlappingWindowsByWeight) {
     blender.add(0, 0, 0, constant(10 * (i + 1)));
     blender.add(1, 0, 0, constant(i));
     blender.count_window(0, 0);
-    pieces.push_back(blender.take(i == 2 ? 4 : starts[i + 1] - starts[i]));
+    blender.take(i == 2 ? 4 : starts[i + 1] - starts[i],
+                 [&](const at::Tensor& means, std::int64_t) { pieces.push_back(means.clone()); });
   }
   const auto means = torch::cat(pieces, 2).view({2, 8});
   // Depth 2: weights 3 of window 0 and 1 of window 1; depth 3: 4 and 2; then again.

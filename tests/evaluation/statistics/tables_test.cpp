@@ -120,6 +120,97 @@ TEST(Tables, AreWrittenAsAWholeSet) {
   EXPECT_EQ(read_json(directory / "eval" / "summary.json")["cases"], 2);
 }
 
+// A method that predicts no ET: in no mean over regions, and no number of voxels.
+TEST(Summary, ARegionThatIsNotPredictedIsInNoMean) {
+  auto partial = scores();
+  const double none = std::nan("");
+  for (CaseScore& each : partial) each.regions[0] = {none, none, 0, 12};
+  const Summary result = summarise(partial, kPair, kRegions, true);
+  EXPECT_TRUE(std::isnan(result.all.dice[0]));
+  EXPECT_DOUBLE_EQ(result.robustness.dice_by_size[1], 1);
+  EXPECT_DOUBLE_EQ(mean_dice(partial[0]), 0.75);
+  EXPECT_THAT(cases_csv(partial, kPair, result), HasSubstr("a,x,image,ET,,,,12\n"));
+  EXPECT_THAT(subsets_csv(result, kPair), HasSubstr("image,2,,0.5,0.5,,4,4\n"));
+  const Json json = summary_json(result, kPair, {}, Json::object());
+  EXPECT_TRUE(Json::parse(json.dump())["mean"]["dice"]["ET"].is_null());
+  EXPECT_EQ(json["subsets"][0]["dice"]["mean"], 0.5);
+}
+
+TEST(Tables, HoldFurtherScoresAndWhatPostProcessingMakesOfThem) {
+  auto all = scores();
+  for (CaseScore& each : all) {
+    each.checksum = "sum of " + each.case_id;
+    for (RegionScore& region : each.regions) region.values = {0.25, INFINITY, std::nan("")};
+    each.processed = {{each.regions[0].dice / 2, 1, 0, 12, {0.5, 3, 4}}};
+  }
+  all[0].regions[0].values[1] = 7;
+  const FurtherScores further{{"ET_pp500"}, {"a-b.x", "a-b.y", "c.z"}};
+  const Summary result = summarise(all, kPair, kRegions, true, further);
+  EXPECT_DOUBLE_EQ(result.subsets[0].means.processed_dice[0], 0.375);
+  EXPECT_DOUBLE_EQ(result.all.dice[0], summary().all.dice[0]);  // unmoved by what stands beside
+  const std::string csv = cases_csv(all, kPair, result);
+  EXPECT_THAT(csv, HasSubstr("true_voxels,checksum,a-b.x,a-b.y,c.z\n"
+                             "a,x,image,ET,0.5,4,10,12,sum of a,0.25,7,\n"));
+  EXPECT_THAT(csv, HasSubstr("a,x,image,ET_pp500,0.25,1,0,12,sum of a,0.5,3,4\n"));
+  ScoreOptions options;
+  options.minimums = {parse_minimum("ET", "500")};
+  const Json json = Json::parse(summary_json(result, kPair, options, Json::object(), all).dump());
+  const Json& subset = json["subsets"][0];
+  EXPECT_EQ(subset["scores"]["ET"]["a-b"]["x"], 0.25);
+  EXPECT_TRUE(subset["scores"]["ET"]["a-b"]["y"].is_null());
+  EXPECT_EQ(subset["scores"]["ET"]["a-b"]["y_infinite"], 1);
+  EXPECT_EQ(subset["scores"]["ET"]["a-b"]["y_with_373"], (7 + 373) / 2.0);
+  EXPECT_EQ(subset["scores"]["ET"]["c"]["z_left_out"], 2);
+  EXPECT_EQ(subset["processed"]["ET_pp500"]["dice"], 0.375);
+  EXPECT_EQ(json["post_processing"][0]["score"], "ET_pp500");
+  // Two cases: the interval of a mean lies between them.
+  const Json& interval = subset["intervals"]["dice"]["ET"]["percentile"];
+  EXPECT_EQ(interval[0], 0.5);
+  EXPECT_EQ(interval[1], 1);
+  EXPECT_THAT(markdown_table(result, kPair), HasSubstr("ET_pp500 Dice %"));
+}
+
+TEST(Compare, KnowsWhatMustNotBeCompared) {
+  const Json about{
+      {"hd95_definition", "directed"}, {"empty_rule", "x"}, {"part", "test"}, {"cohort", "aa"}};
+  auto ours = scores();
+  for (CaseScore& each : ours) each.checksum = "1";
+  const auto identity = identity_of(about, ours);
+  EXPECT_EQ(why_not_comparable(identity, identity), "");
+  for (const auto& [key, value] : {std::pair{"hd95_definition", "pooled"},
+                                   std::pair{"empty_rule", "y"}, std::pair{"part", "validation"}}) {
+    Json other = about;
+    other[key] = value;
+    EXPECT_THAT(why_not_comparable(identity, identity_of(other, ours)), HasSubstr(value));
+  }
+  // A cohort that has grown since: the cases are the same.
+  Json grown = about;
+  grown["cohort"] = "bb";
+  auto more = ours;
+  more.push_back(score("c", "", 0b01, 1, 1, 0, 0));
+  EXPECT_EQ(why_not_comparable(identity, identity_of(grown, more)), "");
+  // The same names, other voxels.
+  auto theirs = ours;
+  for (CaseScore& each : theirs) each.checksum = "2";
+  EXPECT_THAT(why_not_comparable(identity, identity_of(grown, theirs)), HasSubstr("other data"));
+  EXPECT_TRUE(compare(ours, theirs, kPair).empty());
+  // Evaluations of earlier versions know no content: the fingerprint decides.
+  const auto old = scores();
+  EXPECT_EQ(why_not_comparable(identity, identity_of(about, old)), "");
+  EXPECT_THAT(why_not_comparable(identity, identity_of(grown, old)), HasSubstr("fingerprint"));
+  EXPECT_EQ(compare(ours, old, kPair).size(), 3u);
+}
+
+TEST(Compare, HolmAdjustsAllTestsThatAreShownTogether) {
+  std::vector<std::vector<SubsetComparison>> shown(3);
+  for (const double p : {0.01, 0.04}) shown[0].push_back({1, 6, 0, 0, {0, p, 6, true}, 1});
+  for (const double p : {0.03, 0.005}) shown[2].push_back({1, 6, 0, 0, {0, p, 6, true}, 1});
+  adjust_together(shown);
+  EXPECT_NEAR(shown[0][0].p_holm, 0.03, 1e-15);
+  EXPECT_NEAR(shown[0][1].p_holm, 0.06, 1e-15);
+  EXPECT_NEAR(shown[2][1].p_holm, 0.02, 1e-15);
+}
+
 TEST(Compare, TestsTheCommonCasesOfEachSubset) {
   std::vector<CaseScore> ours, theirs;
   for (int i = 1; i <= 6; ++i) {

@@ -65,6 +65,7 @@ TEST(DistanceTransform, EqualsBruteForceOnRandomSeeds) {
       expect_exact(extent, seeds, {1, 1, 1}, 1);
       expect_exact(extent, seeds, {5, 0.9, 1.3}, 2);
       expect_exact(extent, seeds, {0.7, 0.7, 3}, 3);
+      expect_exact(extent, seeds, {2, 2, 2}, 1);  // isotropic, but not voxel units
     }
   }
 }
@@ -108,6 +109,15 @@ TEST(DistanceTransform, IsExactInMillimetresForLongIsotropicDistances) {
   seeds.front() = voxels.back() = 1;
   const DistanceTransform transform(mask_of(extent, seeds), whole(extent), {1, 1, 1});
   EXPECT_EQ(transform.squared_mm_at(mask_of(extent, voxels)).front(), 1999.0 * 1999 + 2);
+}
+
+// 4999^2 = 24990001 has no single precision number.
+TEST(DistanceTransform, IsExactBeyondWhatSinglePrecisionHolds) {
+  const Extent extent{1, 1, 5000};
+  std::vector<std::uint8_t> seeds(5000), voxels(5000);
+  seeds.front() = voxels.back() = 1;
+  const DistanceTransform transform(mask_of(extent, seeds), whole(extent), {1, 1, 1});
+  EXPECT_EQ(transform.squared_mm_at(mask_of(extent, voxels)).front(), 4999.0 * 4999);
 }
 
 }  // namespace

@@ -57,7 +57,8 @@ TEST(Box, UnionAndInclusionTreatEmptyBoxesAsNothing) {
 
 // The definition, voxel by voxel; volumes whose masks touch every border.
 TEST(Surface, IsWhatASixNeighbourErosionRemoves) {
-  for (const Extent extent : {Extent{4, 5, 6}, Extent{3, 4, 64}, Extent{1, 3, 129}}) {
+  for (const Extent extent : {Extent{4, 5, 6}, Extent{3, 4, 64}, Extent{1, 3, 129},
+                              Extent{5, 6, 129}, Extent{3, 3, 192}}) {
     const auto voxels = random_voxels(extent, 0.9, 11);
     const Mask surface = surface_of(mask_of(extent, voxels));
     const auto set = [&](std::int64_t d, std::int64_t h, std::int64_t w) {
