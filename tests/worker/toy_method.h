@@ -36,6 +36,7 @@ class ToyMethod final : public methods::Method {
   std::function<void(const std::string& phase, const methods::Progress&)> on_loss;
   std::function<bool(const std::string& phase, const methods::Progress&)> poison;
   std::string meta_group = "importance";  // that the phase on the meta set trains
+  bool joint = false;                     // adds a Dice loss over the whole batch
   double dropout = 0.1;  // draws from torch's generator: differs between numbers of ranks
 
   torch::nn::Module& module() override { return *module_; }
@@ -55,6 +56,7 @@ class ToyMethod final : public methods::Method {
     methods::TrainedGroup importance{meta_group, {}, {}};
     importance.optimizer.learning_rate = 0.01;
     methods::Phase train{"train", {network}};
+    train.joint = joint;
     methods::Phase meta{"meta", {importance}};
     meta.on_meta_set = true;
     meta.period = 3;
@@ -110,9 +112,15 @@ class ToyMethod final : public methods::Method {
     if (dropout > 0) hidden = at::dropout(hidden, dropout, /*train=*/true);
     const at::Tensor target =
         (batch.label > 0).to(image.dtype()).unsqueeze(1).expand({-1, 3, -1, -1, -1});
-    at::Tensor bce = at::binary_cross_entropy_with_logits(module_->last->forward(hidden), target);
+    const at::Tensor logits = module_->last->forward(hidden);
+    at::Tensor bce = at::binary_cross_entropy_with_logits(logits, target);
     if (poison && poison(phase, progress)) bce = bce * std::numeric_limits<float>::quiet_NaN();
-    return {bce, {{"bce", bce}}};
+    if (!joint || phase == "meta") return {bce, {{"bce", bce}}};
+    const at::Tensor p = logits.sigmoid();
+    at::Tensor sums = at::stack({(p * target).sum({0, 2, 3, 4}), (p + target).sum({0, 2, 3, 4})});
+    if (batch.over_ranks) sums = batch.over_ranks(sums);
+    const at::Tensor dice = 1 - (2 * sums[0] / (sums[1] + 1e-7)).mean();
+    return {bce + 4 * dice, {{"bce", bce}, {"dice", dice}}};
   }
   void end_step(const methods::Progress&) override { module_->seen.add_(1); }
   std::vector<std::pair<std::string, double>> diagnostics() override {
