@@ -8,6 +8,8 @@
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/instance_norm.h>
 #include <ATen/ops/leaky_relu.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/zeros.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "base/error.h"
@@ -58,14 +60,17 @@ at::ScalarType scalar_of(const Tensor& x) {
                          at::kDouble, __VA_ARGS__) AT_DISPATCH_CASE(at::kBFloat16, __VA_ARGS__))
 
 struct Fused : public torch::autograd::Function<Fused> {
-  static Tensor forward(AutogradContext* context, const Tensor& given, const Tensor& weight,
-                        const Tensor& bias, const std::optional<Tensor>& residual, double eps,
-                        double slope) {
+  // weight and bias: both or neither.
+  static Tensor forward(AutogradContext* context, const Tensor& given,
+                        const std::optional<Tensor>& weight, const std::optional<Tensor>& bias,
+                        const std::optional<Tensor>& residual, double eps, double slope) {
     const at::MemoryFormat layout = layout_of(given);
     const Tensor x = given.contiguous(layout);
     const Tensor added = residual ? residual->contiguous(layout) : Tensor();
-    const Tensor gamma = weight.to(scalar_of(x)).contiguous();
-    const Tensor beta = bias.to(scalar_of(x)).contiguous();
+    const auto plain = x.options().dtype(scalar_of(x));
+    const Tensor gamma =
+        weight ? weight->to(scalar_of(x)).contiguous() : at::ones({x.size(1)}, plain);
+    const Tensor beta = bias ? bias->to(scalar_of(x)).contiguous() : at::zeros({x.size(1)}, plain);
     const Tensor y = at::empty_like(x, layout);
     const Tensor mean = at::empty({x.size(0), x.size(1)}, gamma.options());
     const Tensor inverse_std = at::empty_like(mean);
@@ -92,7 +97,8 @@ struct Fused : public torch::autograd::Function<Fused> {
         simple && (x.scalar_type() == at::kFloat    ? recoverable<float>(gamma, beta)
                    : x.scalar_type() == at::kDouble ? recoverable<double>(gamma, beta)
                                                     : false);
-    context->save_for_backward({y, from_output ? Tensor() : x, weight, bias, mean, inverse_std});
+    context->save_for_backward({y, from_output ? Tensor() : x, weight.value_or(Tensor()),
+                                bias.value_or(Tensor()), mean, inverse_std});
     context->saved_data["slope"] = slope;
     context->saved_data["residual"] = added.defined();
     return y;
@@ -105,7 +111,11 @@ struct Fused : public torch::autograd::Function<Fused> {
     const Tensor &mean = saved[4], &inverse_std = saved[5];
     const at::MemoryFormat layout = layout_of(y);
     const Tensor grad = grads[0].contiguous(layout);
-    const Tensor gamma = weight.to(mean.scalar_type()), beta = bias.to(mean.scalar_type());
+    const auto plain = mean.options();
+    const Tensor gamma =
+        weight.defined() ? weight.to(mean.scalar_type()) : at::ones({mean.size(1)}, plain);
+    const Tensor beta =
+        bias.defined() ? bias.to(mean.scalar_type()) : at::zeros({mean.size(1)}, plain);
     const bool has_residual = context->saved_data["residual"].toBool();
 
     const Tensor shift = x.defined() ? mean : beta.expand_as(mean).contiguous();
@@ -136,8 +146,8 @@ struct Fused : public torch::autograd::Function<Fused> {
       });
     }
     return {grad_input,
-            grad_weight.sum(0).to(weight.scalar_type()),
-            grad_bias.sum(0).to(bias.scalar_type()),
+            weight.defined() ? grad_weight.sum(0).to(weight.scalar_type()) : Tensor(),
+            bias.defined() ? grad_bias.sum(0).to(bias.scalar_type()) : Tensor(),
             grad_residual,
             Tensor(),
             Tensor()};
@@ -146,19 +156,25 @@ struct Fused : public torch::autograd::Function<Fused> {
 
 Tensor apply(const Tensor& x, const Tensor& weight, const Tensor& bias,
              const std::optional<Tensor>& residual, double eps, double slope) {
-  if (x.dim() < 3 || weight.dim() != 1 || bias.dim() != 1 || weight.size(0) != x.size(1) ||
-      bias.size(0) != x.size(1)) {
+  const auto fits = [&](const Tensor& each) {
+    return each.defined() ? each.dim() == 1 && each.size(0) == x.size(1) : !weight.defined();
+  };
+  if (x.dim() < 3 || !fits(weight) || !fits(bias)) {
+    const auto values = [](const Tensor& each) { return each.defined() ? each.numel() : 0; };
     throw_error<Error>(
         "instance norm: input with {} dimensions, weight of {}, bias of {} values. "
-        "It needs N x C x voxels and C values each.",
-        x.dim(), weight.numel(), bias.numel());
+        "It needs N x C x voxels, and C values each or none.",
+        x.dim(), values(weight), values(bias));
   }
   if (residual && residual->sizes() != x.sizes()) {
     throw_error<Error>("instance norm: the residual's shape differs from the input's");
   }
   const auto type = x.scalar_type();
   if (x.is_cpu() && (type == at::kFloat || type == at::kDouble || type == at::kBFloat16)) {
-    return Fused::apply(x, weight, bias,
+    const auto given = [](const Tensor& each) {
+      return each.defined() ? std::optional(each) : std::nullopt;
+    };
+    return Fused::apply(x, given(weight), given(bias),
                         residual ? std::optional(residual->to(type)) : std::nullopt, eps, slope);
   }
   Tensor y = at::instance_norm(x, weight, bias, {}, {}, true, 0.0, eps, true);

@@ -4,9 +4,9 @@
 //
 // x: N x C x D x H x W (any number of spatial dimensions), float, double or bfloat16; statistics
 // per sample and channel over all voxels, population variance, in float (double for double).
-// weight, bias: C. slope 1 = no activation, 0 = ReLU. The result has x's layout: contiguous and
-// channels-last are computed directly, anything else is copied first. One voxel per channel gives
-// LeakyReLU(bias) and zero gradients for x and weight.
+// weight, bias: C, or both undefined (scale 1, shift 0). slope 1 = no activation, 0 = ReLU. The
+// result has x's layout: contiguous and channels-last are computed directly, anything else is
+// copied first. One voxel per channel gives LeakyReLU(bias) and zero gradients for x and weight.
 //
 // CPU: own kernels; the result does not depend on the number of threads. Where the normalised value
 // can be recovered from y, only y is kept for the backward pass, and the memory of x is free as

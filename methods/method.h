@@ -17,6 +17,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -79,6 +80,9 @@ struct Phase {
   std::int64_t period = 1;           // runs at run steps that are multiples of it
   std::int64_t repeats = 1;  // optimiser steps (each on a batch of its own) per run of the phase
   std::int64_t batch = 0;    // samples per batch; 0 = the run's global batch
+  // The loss looks at the whole batch and uses Batch::over_ranks: the batch must divide evenly
+  // among what is computed at once.
+  bool joint = false;
 };
 
 struct Stage {
@@ -106,6 +110,16 @@ struct Batch {
   std::vector<std::uint64_t> sample_index;
   std::vector<std::array<std::int64_t, 3>> origin;  // crop corner in the full volume, voxels
   std::map<std::string, at::Tensor> extras;         // priors that a method's data provides
+  // Of the global batch, over trainers and micro-batches; 0: this is all of it. The place of sample
+  // n in it is sample_index[n] % whole.
+  std::int64_t whole = 0;
+  // In joint phases, for a loss of sums over the samples of a batch (Dice over the batch): a small
+  // tensor of this rank -> its sum over what all trainers compute at once. Every rank must call it
+  // equally often, with equal shapes; best once per loss. Backward is local: the rank's own part
+  // gets the gradient divided by the rank's share of the samples, which is exact since the engine
+  // weights each rank's loss by that share and sums gradients. Empty: this rank is alone. A gather
+  // is the sum of tensors that are 0 outside the rank's own rows.
+  std::function<at::Tensor(const at::Tensor&)> over_ranks;
 };
 
 struct Progress {
@@ -170,6 +184,10 @@ class Method {
   // Tensors that published comparison vectors do not fill by the formula (methods/exchange/fill.h),
   // with their values.
   virtual std::map<std::string, std::vector<double>> fill_exceptions() const { return {}; }
+  // The cohort's modalities in the order of the published code's input channels, in which a filled
+  // input of `lacuna forward` comes; empty: the cohort's own order. All else is in that of the
+  // cohort.
+  virtual std::vector<int> published_channels() const { return {}; }
   virtual std::vector<ParameterGroup> groups() = 0;
 
   // The stages for a budget of `steps` run steps (the card's proportions).

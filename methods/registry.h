@@ -37,6 +37,9 @@ struct MethodEntry {
   // Defaults that the card sets for the run's own keys, as JSON text with nested sections:
   // {"train": {"steps": 115000, "batch": 2}}.
   std::string run_defaults;
+  // Epochs of the published run, for losses that change with them: `lacuna forward --epoch` counts
+  // in these.
+  std::int64_t epochs = 1000;
   std::unique_ptr<Method> (*make)(const MethodSettings& settings);
   // Memory layout auto on a CPU in fp32: true where `lacuna bench step` shows it to be faster.
   bool channels_last_on_cpu = false;

@@ -7,13 +7,17 @@
 
 namespace lacuna::models {
 
-BiasedConv::BiasedConv(const ConvShape& shape) : shape_(shape) {
+BiasedConv::BiasedConv(const ConvShape& shape, Border border) : shape_(shape), border_(border) {
   weight = register_parameter(
       "weight", torch::zeros({shape.out, shape.in, shape.kernel, shape.kernel, shape.kernel}));
   bias = register_parameter("bias", torch::zeros({shape.out}));
 }
 
 at::Tensor BiasedConv::forward(const at::Tensor& x) const {
+  if (border_ == Border::kReflect && shape_.padding > 0) {
+    const at::Tensor wider = at::reflection_pad3d(x, std::vector<std::int64_t>(6, shape_.padding));
+    return kernels::conv3d(wider, weight, bias, shape_.stride, 0, shape_.dilation);
+  }
   return kernels::conv3d(x, weight, bias, shape_.stride, shape_.padding, shape_.dilation);
 }
 

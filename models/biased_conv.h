@@ -6,9 +6,13 @@
 
 namespace lacuna::models {
 
+// What stands outside the image. kReflect mirrors it at its outermost voxels: (a, b, c) becomes
+// (b, a, b, c, b); every extent must exceed the padding.
+enum class Border { kZeros, kReflect };
+
 class BiasedConv : public torch::nn::Module {
  public:
-  explicit BiasedConv(const ConvShape& shape);
+  explicit BiasedConv(const ConvShape& shape, Border border = Border::kZeros);
 
   at::Tensor forward(const at::Tensor& x) const;
 
@@ -16,6 +20,7 @@ class BiasedConv : public torch::nn::Module {
 
  private:
   ConvShape shape_;
+  Border border_;
 };
 
 // Transposed, kernel 2 and stride 2: doubles every extent.

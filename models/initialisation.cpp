@@ -40,4 +40,14 @@ void initialise_fan_in(torch::nn::Module& module) {
   }
 }
 
+void initialise_kaiming(torch::nn::Module& module) {
+  initialise_fan_in(module);
+  torch::NoGradGuard no_grad;
+  for (auto& item : module.named_parameters()) {
+    at::Tensor& parameter = item.value();
+    if (parameter.dim() != 5) continue;
+    parameter.normal_(0, std::sqrt(2.0 / static_cast<double>(parameter[0].numel())));
+  }
+}
+
 }  // namespace lacuna::models

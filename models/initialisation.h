@@ -17,4 +17,8 @@ void initialise_fan_out(torch::nn::Module& module);
 // `weight` nor `bias` (a position embedding) becomes 0.
 void initialise_fan_in(torch::nn::Module& module);
 
+// PyTorch's defaults (initialise_fan_in), and then every weight of a 3-D convolution N(0, 2 /
+// fan_in): Kaiming's rule for ReLU, as RFNet and its successors have it.
+void initialise_kaiming(torch::nn::Module& module);
+
 }  // namespace lacuna::models

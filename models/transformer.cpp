@@ -7,21 +7,11 @@
 
 namespace lacuna::models {
 
-Linear::Linear(std::int64_t in, std::int64_t out) {
-  weight = register_parameter("weight", torch::zeros({out, in}));
-  bias = register_parameter("bias", torch::zeros({out}));
-}
+namespace {
 
-at::Tensor Linear::forward(const at::Tensor& x) const { return at::linear(x, weight, bias); }
+constexpr double kLayerNormEpsilon = 1e-6;
 
-LayerNorm::LayerNorm(std::int64_t width) {
-  weight = register_parameter("weight", torch::ones({width}));
-  bias = register_parameter("bias", torch::zeros({width}));
-}
-
-at::Tensor LayerNorm::forward(const at::Tensor& x) const {
-  return at::layer_norm(x, {weight.size(0)}, weight, bias, /*eps=*/1e-6);
-}
+}  // namespace
 
 SelfAttention::SelfAttention(const TransformerShape& shape) : shape_(shape) {
   const auto make = [&](const char* name) {
@@ -47,8 +37,10 @@ SelfAttention::Output SelfAttention::forward(const at::Tensor& x, const ForwardM
 }
 
 TransformerLayer::TransformerLayer(const TransformerShape& shape) : dropout_(shape.dropout) {
-  attention_norm_ = register_module("attention_norm", std::make_shared<LayerNorm>(shape.width));
-  mlp_norm_ = register_module("mlp_norm", std::make_shared<LayerNorm>(shape.width));
+  attention_norm_ = register_module("attention_norm",
+                                    std::make_shared<LayerNorm>(shape.width, kLayerNormEpsilon));
+  mlp_norm_ =
+      register_module("mlp_norm", std::make_shared<LayerNorm>(shape.width, kLayerNormEpsilon));
   const auto mlp = register_module("mlp", std::make_shared<torch::nn::Module>());
   w1_ = mlp->register_module("w_1", std::make_shared<Linear>(shape.width, shape.hidden));
   w2_ = mlp->register_module("w_2", std::make_shared<Linear>(shape.hidden, shape.width));

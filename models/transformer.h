@@ -7,25 +7,10 @@
 #include <cstdint>
 #include <memory>
 
-#include <torch/nn/module.h>
-
 #include "models/forward_mode.h"
+#include "models/linear.h"
 
 namespace lacuna::models {
-
-class Linear : public torch::nn::Module {
- public:
-  Linear(std::int64_t in, std::int64_t out);
-  at::Tensor forward(const at::Tensor& x) const;
-  at::Tensor weight, bias;  // out x in; out
-};
-
-class LayerNorm : public torch::nn::Module {
- public:
-  explicit LayerNorm(std::int64_t width);
-  at::Tensor forward(const at::Tensor& x) const;
-  at::Tensor weight, bias;
-};
 
 struct TransformerShape {
   std::int64_t width = 768, heads = 12, hidden = 2048;

@@ -40,7 +40,7 @@ class Trainer {
         cohort_(open_training_cohort(config)),
         placement_(set_up_device(config, hooks.gpu)),
         method_(make_run_method(config, cohort_, hooks)),
-        plan_(*method_, config),
+        plan_(*method_, config, ranks_.trainers()),
         validation_cases_(validation_cases(config, cohort_)),
         checkpoints_(config_, *files_,
                      hooks.checkpoint_files ? *hooks.checkpoint_files : posix_file_system(),
@@ -53,6 +53,7 @@ class Trainer {
         figures_(hooks.metrics, cohort_.modalities, ranks_.trains()) {
     files_->settle(config_, describe(cohort_, config_));
     files_->store_seen_cases(describe_seen_cases(config_, cohort_, validation_cases_));
+    if (ranks_.writes()) plan_.announce_joint(config_, ranks_.trainers());
     data_.emplace(config_, cohort_, ranks_, *files_);
     place(*method_, placement_);
     state_.emplace(*method_, config_.ema);

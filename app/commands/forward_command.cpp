@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include <ATen/ops/cat.h>
 #include <fmt/core.h>
 #include <torch/utils.h>
 
@@ -66,7 +67,8 @@ at::Tensor read_input(const ForwardArguments& arguments, const methods::Method& 
   } else {
     shape.insert(shape.end(), arguments.size.begin(), arguments.size.end());
   }
-  return methods::fill("input", shape, *seed);
+  // That of the published code.
+  return methods::from_published_channels(method, methods::fill("input", shape, *seed));
 }
 
 // Labels of the comparison are classes 0 background, 1 necrosis, 2 oedema, 3 enhancing tumour.
@@ -87,6 +89,42 @@ at::Tensor read_label(const std::string& source, const at::Tensor& input) {
         source, highest);
   }
   return label;
+}
+
+// "A,B;C,D": samples by ';', the draws of a sample by ','. -> [draw][sample]. One sample or one
+// draw stands for all.
+std::vector<std::vector<data::SubsetMask>> read_subsets(const std::string& text,
+                                                        const data::ModalitySet& modalities,
+                                                        std::size_t draws, std::size_t samples) {
+  const auto parts = [](const std::string& list, char separator) {
+    std::vector<std::string> result(1);
+    for (const char letter : list) {
+      if (letter == separator) {
+        result.emplace_back();
+      } else {
+        result.back().push_back(letter);
+      }
+    }
+    return result;
+  };
+  std::vector<std::vector<data::SubsetMask>> subsets(draws, std::vector<data::SubsetMask>(samples));
+  const std::vector<std::string> each = parts(text, ';');
+  if (each.size() != 1 && each.size() != samples) {
+    throw_error<ConfigError>("--available {}: {} samples (separated by ;), but the input has {}",
+                             text, each.size(), samples);
+  }
+  for (std::size_t n = 0; n < samples; ++n) {
+    const std::vector<std::string> drawn = parts(each[each.size() == 1 ? 0 : n], ',');
+    if (drawn.size() != 1 && drawn.size() != draws) {
+      throw_error<ConfigError>(
+          "--available {}: {} subsets for a sample (separated by ,), but this method draws {}",
+          text, drawn.size(), draws);
+    }
+    for (std::size_t d = 0; d < draws; ++d) {
+      subsets[d][n] = modalities.parse(drawn[drawn.size() == 1 ? 0 : d]);
+    }
+  }
+  return subsets;
 }
 
 void check_input(const at::Tensor& input, int modalities) {
@@ -117,28 +155,39 @@ void run(const ForwardArguments& arguments) {
   } else {
     methods::import_weights(*method, arguments.weights);
   }
-  const data::SubsetMask subset = modalities.parse(arguments.available);
   const at::ScalarType type = arguments.wide ? at::kDouble : at::kFloat;
   method->module().to(type);
   at::Tensor input = read_input(arguments, *method, modalities.size());
   check_input(input, modalities.size());
   input = input.to(type);
+  const auto samples = static_cast<std::size_t>(input.size(0));
+  const auto subsets = read_subsets(arguments.available, modalities,
+                                    static_cast<std::size_t>(method->recipe().draws), samples);
 
   if (arguments.label.empty()) {
     const torch::NoGradGuard no_grad;
     method->module().eval();
-    methods::write_tensors(arguments.out, {{"output", method->forward(input, subset)}});
+    std::vector<at::Tensor> outputs;
+    for (std::size_t n = 0; n < samples; ++n) {
+      if (subsets.back()[n] != subsets.front()[n]) {
+        throw_error<ConfigError>(
+            "--available {}: several subsets for a sample need --label, since the forward pass "
+            "takes one",
+            arguments.available);
+      }
+      outputs.push_back(
+          method->forward(input.narrow(0, static_cast<std::int64_t>(n), 1), subsets.front()[n]));
+    }
+    methods::write_tensors(arguments.out, {{"output", at::cat(outputs)}});
     return;
   }
   methods::Batch batch;
   batch.image = input;
   batch.label = read_label(arguments.label, input);
-  const auto samples = static_cast<std::size_t>(input.size(0));
-  batch.subsets.assign(static_cast<std::size_t>(method->recipe().draws),
-                       std::vector<data::SubsetMask>(samples, subset));
+  batch.subsets = subsets;
   batch.origin.resize(samples);
   methods::Progress progress;
-  progress.steps = 1000;
+  progress.steps = methods::find_method(arguments.method).epochs;
   progress.stage_step = arguments.epoch;
   method->module().train();
   Json report = Json::array();
@@ -173,14 +222,18 @@ void add_forward(CLI::App& program, ExitCode&) {
       ->required();
   command
       ->add_option("--input", arguments->input,
-                   "safetensors with tensor input (N, modalities, D, H, W), or fill:SEED")
+                   "safetensors with tensor input (N, FLAIR T1 T1c T2, D, H, W), or fill:SEED "
+                   "(channels in the order of the published code)")
       ->required();
   command->add_option("--size", arguments->size, "D,H,W of a filled input (default: the patch)")
       ->delimiter(',')
       ->expected(3);
   command->add_option("--samples", arguments->samples, "N of a filled input")
       ->check(CLI::Range(1, 64));
-  command->add_option("--available", arguments->available, "Modalities: FLAIR+T1c, or all")
+  command
+      ->add_option("--available", arguments->available,
+                   "Modalities: FLAIR+T1c, or all; A;B per sample, A,B per draw of a method that "
+                   "draws several subsets")
       ->capture_default_str();
   command->add_option("--label", arguments->label,
                       "safetensors with tensor label (N, D, H, W), or fill:SEED: prints losses and "

@@ -13,6 +13,8 @@ import torch
 import networks
 
 MODALITIES = 4
+EXCLUSIVE = ("rfnet", "mmformer")  # their networks give probabilities of classes
+OVERLAP = {False: 1 / 3, True: 1 / 2}
 
 
 def subsets():
@@ -23,6 +25,9 @@ def subsets():
 
 def forward(method, model, window, subset):
     """Missing channels are zero; missing bottlenecks are the mean of the available (shared) ones."""
+    if method in EXCLUSIVE:  # features are masked, in their own order of modalities
+        mask = torch.tensor([[networks.CHANNELS[k] in subset for k in range(MODALITIES)]])
+        return model(window, mask.expand(len(window), -1))
     image = torch.zeros_like(window)
     image[:, list(subset)] = window[:, list(subset)]
     if method == "unet":
@@ -40,20 +45,23 @@ def forward(method, model, window, subset):
     return model.decoder(filled.flatten(1, 2), [s.reshape(n, -1, *s.shape[2:]) for s in skips])
 
 
-def window_starts(extent, patch, overlap=1 / 3):
+def window_starts(extent, patch, overlap):
     stride = math.ceil((1 - overlap) * patch - 1e-9)
     return [*range(0, extent - patch, stride), extent - patch]
 
 
 def segment(method, model, volume, patch, subset):
-    """Mean of the probabilities over windows along D, then WT -> TC -> ET."""
-    total = torch.zeros(1, 3, *volume.shape[2:])
+    """Mean of the probabilities over windows along D, then WT -> TC -> ET, or the likeliest class."""
+    classes = method in EXCLUSIVE
+    total = torch.zeros(1, 4 if classes else 3, *volume.shape[2:])
     count = torch.zeros(volume.shape[2])
-    for start in window_starts(volume.shape[2], patch[0]):
-        window = volume[:, :, start:start + patch[0]]
-        total[:, :, start:start + patch[0]] += forward(method, model, window, subset).sigmoid()
+    for start in window_starts(volume.shape[2], patch[0], OVERLAP[classes]):
+        output = forward(method, model, volume[:, :, start:start + patch[0]], subset)
+        total[:, :, start:start + patch[0]] += output if classes else output.sigmoid()
         count[start:start + patch[0]] += 1
     probability = total / count.view(1, 1, -1, 1, 1)
+    if classes:
+        return probability[0].argmax(0).to(torch.uint8)
     labels = torch.zeros(volume.shape[2:], dtype=torch.uint8)
     for channel, tissue in ((1, 2), (2, 1), (0, 3)):
         labels[probability[0, channel] > 0.5] = tissue
@@ -72,7 +80,8 @@ def main():
 
     torch.set_num_threads(options.threads)
     torch.manual_seed(1)
-    model = networks.KINDS[options.method](width=options.width)
+    sized = (options.patch,) if options.method in networks.SIZED else ()
+    model = networks.KINDS[options.method](*sized, width=options.width)
     model.eval()
     depth, height, width = options.patch
     volume = torch.randn(1, MODALITIES, depth + depth // 2, height, width)
@@ -94,7 +103,8 @@ def main():
             "fastest_seconds": min(times),
             "repeats": options.repeats,
             "subsets": len(list(subsets())),
-            "windows": len(window_starts(volume.shape[2], depth)),
+            "windows": len(window_starts(volume.shape[2], depth,
+                                         OVERLAP[options.method in EXCLUSIVE])),
         }],
     }))
 

@@ -1,4 +1,4 @@
-"""The networks of MCKD and ShaSpec and the plain U-Net in PyTorch (MST-KDNet: mst_kdnet.py), written
+"""The networks of MCKD and ShaSpec and the plain U-Net in PyTorch (MST-KDNet: mst_kdnet.py; RFNet, mmFormer: rfnet_line.py), written
 the way a researcher writes them: modules, autograd and nothing else. From the method card; parameter
 counts equal the published ones."""
 import torch
@@ -6,6 +6,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from mst_kdnet import MstKd
+from rfnet_line import ORDER as CHANNELS, MmFormer, RfNet
 from widths import scaled
 
 SLOPE = 0.01
@@ -220,7 +221,10 @@ class UNet(nn.Module):
         return self.head(x)
 
 
-KINDS = {"mckd": Mckd, "mst-kdnet": MstKd, "shaspec": ShaSpec, "unet": UNet}
+KINDS = {"mckd": Mckd, "mmformer": MmFormer, "mst-kdnet": MstKd, "rfnet": RfNet, "shaspec": ShaSpec,
+         "unet": UNet}
+SIZED = ("mmformer", "mst-kdnet")  # made for one extent
+OWN_LOSS = ("mmformer", "mst-kdnet", "rfnet")
 
 
 def dice_loss(logits, target):
@@ -234,7 +238,7 @@ def targets(label):
 
 
 def loss_of(name, model, image, label):
-    if name == "mst-kdnet":
+    if name in OWN_LOSS:
         return model.loss(image, label)
     target = targets(label)
     if name == "mckd":

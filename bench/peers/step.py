@@ -1,5 +1,5 @@
 """Times a training step of a method in PyTorch eager: forward, loss, backward, and SGD with Nesterov
-momentum or (MST-KDNet, the joint phase) Adam. Prints the fields of `lacuna bench step --json`."""
+momentum or (MST-KDNet, the joint phase; RFNet; mmFormer) Adam. Prints the fields of `lacuna bench step --json`."""
 import argparse
 import json
 import os
@@ -34,7 +34,7 @@ def main():
     torch.ones(8).sum()
     before = memory("VmRSS")
     kind = networks.KINDS[options.method]
-    sized = (options.patch,) if options.method == "mst-kdnet" else ()
+    sized = (options.patch,) if options.method in networks.SIZED else ()
     model = kind(*sized, width=options.width)
     image = torch.randn(options.batch, 4, *options.patch)
     label = torch.randint(0, 4, (options.batch, *options.patch), dtype=torch.uint8)
@@ -44,6 +44,8 @@ def main():
     if options.method == "mst-kdnet":
         optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=1e-4,
                                      weight_decay=1e-5)
+    elif options.method in networks.OWN_LOSS:
+        optimizer = torch.optim.Adam(model.parameters(), lr=2e-4, weight_decay=1e-4, amsgrad=True)
     else:
         optimizer = torch.optim.SGD(
             [p for n, p in model.named_parameters() if n != "importance"],

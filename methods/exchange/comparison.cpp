@@ -25,6 +25,17 @@ void fill_weights(Method& method, std::uint64_t seed) {
   method.invalidate_evaluation_cache();
 }
 
+at::Tensor from_published_channels(const Method& method, const at::Tensor& image) {
+  const std::vector<int> published = method.published_channels();
+  if (published.empty()) return image;
+  std::vector<at::Tensor> channels(published.size());
+  for (std::size_t i = 0; i < published.size(); ++i) {
+    channels.at(static_cast<std::size_t>(published[i])) =
+        image.narrow(1, static_cast<std::int64_t>(i), 1);
+  }
+  return at::cat(channels, 1);
+}
+
 Comparison compare_phase(Method& method, const std::string& phase, const Batch& batch,
                          const Progress& progress) {
   std::vector<std::string> phases;

@@ -16,6 +16,10 @@ namespace lacuna::methods {
 // Fills every parameter and buffer with the formula of fill.h under its official name.
 void fill_weights(Method& method, std::uint64_t seed);
 
+// An image whose channels come in the order of the published code (Method::published_channels) in
+// the order of the cohort. N x M x D x H x W.
+at::Tensor from_published_channels(const Method& method, const at::Tensor& image);
+
 struct Comparison {
   at::Tensor output;                                   // raw, N x C x D x H x W
   std::vector<std::pair<std::string, double>> losses;  // parts, then "total"

@@ -4,7 +4,6 @@
 #include <torch/types.h>
 #include <torch/utils.h>
 
-#include "base/random.h"
 #include "losses/gram.h"
 #include "losses/precise.h"
 #include "losses/ramp.h"
@@ -12,6 +11,7 @@
 #include "losses/squared_dice.h"
 #include "methods/shared/availability.h"
 #include "methods/shared/extent_check.h"
+#include "methods/shared/sample_keys.h"
 #include "methods/shared/zero_fill.h"
 
 namespace lacuna::methods::mst_kdnet {
@@ -43,14 +43,7 @@ std::vector<at::Tensor> precise_list(const List& tensors) {
 // One key per sample and network, so that dropout depends on neither rank nor batch.
 models::SampleDropout dropout_of(const Batch& batch, const Progress& progress,
                                  std::uint32_t network) {
-  std::vector<std::uint64_t> keys;
-  for (std::size_t n = 0; n < static_cast<std::size_t>(batch.image.size(0)); ++n) {
-    const std::uint64_t index = n < batch.sample_index.size() ? batch.sample_index[n] : n;
-    Stream stream(progress.seed, Purpose::kMethod, index, network);
-    const std::uint64_t high = stream.next();
-    keys.push_back(high << 32 | stream.next());
-  }
-  return models::SampleDropout(std::move(keys));
+  return models::SampleDropout(sample_keys(batch, progress, network));
 }
 
 // Some samples of what a network made.

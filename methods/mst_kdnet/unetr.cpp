@@ -60,7 +60,7 @@ void Unetr::make_transformer(std::int64_t hidden) {
     layers_.push_back(list->register_module(
         std::to_string(i), std::make_shared<models::TransformerLayer>(transformer_)));
   }
-  transformer->register_module("encoder_norm", std::make_shared<models::LayerNorm>(hidden));
+  transformer->register_module("encoder_norm", std::make_shared<models::LayerNorm>(hidden, 1e-6));
 }
 
 void Unetr::make_decoder(std::int64_t hidden) {

@@ -7,19 +7,20 @@
 namespace lacuna::methods {
 
 void require_extent(const data::Extent& extent, const data::Extent& multiple,
-                    const std::string& what) {
+                    const std::string& what, std::int64_t times) {
   for (std::size_t axis = 0; axis < extent.size(); ++axis) {
-    if (extent[axis] > 0 && extent[axis] % multiple[axis] == 0) continue;
-    const std::int64_t below =
-        std::max(multiple[axis], extent[axis] / multiple[axis] * multiple[axis]);
+    const std::int64_t least = times * multiple[axis];
+    if (extent[axis] >= least && extent[axis] % multiple[axis] == 0) continue;
+    const std::int64_t below = std::max(least, extent[axis] / multiple[axis] * multiple[axis]);
     const std::string nearest = extent[axis] < below
                                     ? fmt::format("{}", below)
                                     : fmt::format("{} or {}", below, below + multiple[axis]);
     throw_error<ConfigError>(
         "{} {}x{}x{}: {} = {} does not fit the network. Allowed: multiples of {} (D), {} (H), {} "
-        "(W); nearest for {}: {}.",
+        "(W){}; nearest for {}: {}.",
         what, extent[0], extent[1], extent[2], "DHW"[axis], extent[axis], multiple[0], multiple[1],
-        multiple[2], "DHW"[axis], nearest);
+        multiple[2], times > 1 ? fmt::format(" from {} of each on", times) : "", "DHW"[axis],
+        nearest);
   }
 }
 

@@ -1,21 +1,16 @@
 #include "methods/shaspec/network.h"
 
-#include <cctype>
-
 #include <ATen/ATen.h>
 #include <torch/types.h>
 
 #include "models/image_rows.h"
 #include "models/initialisation.h"
+#include "models/modality_names.h"
 
 namespace lacuna::models {
 
 std::string private_encoder_name(const std::string& modality) {
-  std::string name;
-  for (const unsigned char letter : modality) {
-    name += static_cast<char>(std::isalnum(letter) != 0 ? std::tolower(letter) : '_');
-  }
-  return (name == "t1c" ? "t1ce" : name) + "_enc";
+  return published_modality_name(modality) + "_enc";
 }
 
 ShaSpecNetwork::ShaSpecNetwork(const data::ModalitySet& modalities, int outputs, double width)

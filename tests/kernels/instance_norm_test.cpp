@@ -197,6 +197,24 @@ TEST(InstanceNormAct, GradientsMatchFiniteDifferences) {
   }
 }
 
+// Without scale and shift: the bits of ones and zeros, also where channels come last.
+TEST(InstanceNormAct, NeedsNeitherScaleNorShift) {
+  torch::manual_seed(3);
+  for (const auto format : {at::MemoryFormat::Contiguous, at::MemoryFormat::ChannelsLast3d}) {
+    const at::Tensor value = (at::randn({2, 5, 3, 4, 7}) * 2 + 1).contiguous(format);
+    const at::Tensor one = leaf(value), other = leaf(value);
+    const at::Tensor plain = instance_norm_act(one, {}, {}, kEps, 0.2);
+    const at::Tensor affine = instance_norm_act(other, at::ones({5}), at::zeros({5}), kEps, 0.2);
+    EXPECT_TRUE(at::equal(plain, affine));
+    objective(plain).backward();
+    objective(affine).backward();
+    EXPECT_TRUE(at::equal(one.grad(), other.grad()));
+  }
+  const at::Tensor x = at::ones({1, 2, 3, 3, 3});
+  EXPECT_THROW(instance_norm_act(x, at::ones({2}), {}, kEps, 0.2), Error);
+  EXPECT_THROW(instance_norm_act(x, {}, at::zeros({2}), kEps, 0.2), Error);
+}
+
 TEST(InstanceNormAct, RefusesWhatItCannotDo) {
   const at::Tensor x = at::randn({1, 3, 2, 2, 2}).requires_grad_();
   EXPECT_THROW(instance_norm_act(x, at::ones(2), at::zeros(3), kEps, kSlope), Error);

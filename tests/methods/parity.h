@@ -64,21 +64,38 @@ class ParityVectors {
   TensorFile file_;
 };
 
-inline SubsetMask subset_of(const Json& example) {
+inline SubsetMask subset_of_names(const Json& names) {
   static const data::ModalitySet modalities({"FLAIR", "T1", "T1c", "T2"});
   SubsetMask subset = 0;
-  for (const Json& name : example["available"]) {
+  for (const Json& name : names) {
     subset |= SubsetMask{1} << modalities.index(name.get<std::string>());
   }
   return subset;
 }
+
+inline SubsetMask subset_of(const Json& example) { return subset_of_names(example["available"]); }
 
 inline Batch parity_batch(const ParityVectors& vectors, const Json& example, at::ScalarType type) {
   Batch made;
   made.image = vectors.input(example, type);
   const auto& s = made.image.sizes();
   made.label = fill_label({s[0], s[2], s[3], s[4]}, 1);
-  made.subsets = {std::vector<SubsetMask>(static_cast<std::size_t>(s[0]), subset_of(example))};
+  if (example.contains("available_per_sample")) {
+    made.subsets.emplace_back();
+    for (const Json& names : example["available_per_sample"]) {
+      made.subsets[0].push_back(subset_of_names(names));
+    }
+  } else {
+    made.subsets = {std::vector<SubsetMask>(static_cast<std::size_t>(s[0]), subset_of(example))};
+  }
+  return made;
+}
+
+// Whose image comes in the order of the published code, brought into the cohort's.
+inline Batch parity_batch(const ParityVectors& vectors, const Json& example, const Method& method,
+                          at::ScalarType type) {
+  Batch made = parity_batch(vectors, example, type);
+  made.image = from_published_channels(method, made.image);
   return made;
 }
 
@@ -99,9 +116,10 @@ inline double float_tolerance(const Json& example) {
 }
 
 // The losses of a phase without its backward pass.
-inline Comparison losses_of(Method& method, const std::string& phase, const Batch& batch) {
+inline Comparison losses_of(Method& method, const std::string& phase, const Batch& batch,
+                            const Progress& progress = {}) {
   const torch::NoGradGuard no_grad;
-  const Loss loss = method.loss(phase, batch, {});
+  const Loss loss = method.loss(phase, batch, progress);
   Comparison result;
   result.output = loss.output;
   for (const auto& [name, value] : loss.parts) {

@@ -38,14 +38,15 @@ inline RunConfig ranked_config(const Json& spec) {
   return config;
 }
 
-// spec: run (directory), cache; dropout; stop {rank, question}: that rank wants to stop from its
-// n-th question on; kill {rank, call}: it kills itself in its n-th loss; hang {rank, call}: it
-// stays there; poison {rank, step}: its training loss of that step is not finite; slow {rank, ms}:
-// each of its windows of a validation takes so long.
+// spec: run (directory), cache; dropout; joint (a loss over the batch); stop {rank, question}: that
+// rank wants to stop from its n-th question on; kill {rank, call}: it kills itself in its n-th
+// loss; hang {rank, call}: it stays there; poison {rank, step}: its training loss of that step is
+// not finite; slow {rank, ms}: each of its windows of a validation takes so long.
 inline TrainingHooks ranked_hooks(const Json& spec, int rank) {
   TrainingHooks hooks = toy_hooks([spec, rank](ToyMethod& method) {
     method.dropout = spec.value("dropout", 0.0);
     method.meta_first = spec.value("meta_first", false);
+    method.joint = spec.value("joint", false);
     if (const Json kill = spec.value("kill", Json()); !kill.is_null() && kill["rank"] == rank) {
       method.on_loss = [left = kill["call"].get<int>()](auto&&...) mutable {
         if (--left == 0) ::kill(::getpid(), SIGKILL);

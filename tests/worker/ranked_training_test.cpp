@@ -51,6 +51,42 @@ TEST_F(RankedTraining, LossesDoNotDependOnTheNumberOfRanks) {
   EXPECT_LT(largest_difference(metrics("1"), metrics("4")), 1e-4);
 }
 
+// A Dice loss over the whole batch sees all of it on any number of ranks; in micro-batches, what
+// all ranks compute at once.
+TEST_F(RankedTraining, ALossOverTheBatchDoesNotDependOnTheNumberOfRanks) {
+  const Json common = {{"steps", 20}, {"batch", 4}, {"log_every", 1}, {"joint", true}};
+  for (const int ranks : {1, 2, 4}) {
+    ASSERT_EQ(train_on(ranks, spec(std::to_string(ranks), common)), 0);
+  }
+  ASSERT_EQ(metrics("1").size(), 20u);
+  ASSERT_TRUE(metrics("1")[0].at("losses").contains("dice"));
+  EXPECT_LT(largest_difference(metrics("1"), metrics("2")), 1e-4);
+  EXPECT_LT(largest_difference(metrics("1"), metrics("4")), 1e-4);
+  Json parts = common;
+  parts["micro_batch"] = 2;
+  ASSERT_EQ(train_on(1, spec("1 by 2", parts)), 0);
+  parts["micro_batch"] = 1;
+  ASSERT_EQ(train_on(2, spec("2 by 1", parts)), 0);
+  EXPECT_LT(largest_difference(metrics("1 by 2"), metrics("2 by 1")), 1e-4);
+  EXPECT_GT(largest_difference(metrics("1 by 2"), metrics("1")), 3e-4);  // it is another loss
+}
+
+// The rank whose loss is not finite still joins the sums of its later micro-batches.
+TEST_F(RankedTraining, ANonFiniteLossOverTheBatchKeepsNobodyWaiting) {
+  const Json bad = {{"poison", {{"rank", 1}, {"step", 4}}},
+                    {"joint", true},
+                    {"batch", 6},
+                    {"micro_batch", 1},
+                    {"deadline", 20.0}};
+  ASSERT_EQ(train_on(2, spec("bad", bad)), 0);
+  EXPECT_EQ(metrics("bad").back().at("skipped_steps"), 1);
+  EXPECT_EQ(count_events(folder_ / "bad", "nonfinite"), 1);
+}
+
+TEST_F(RankedTraining, ALossOverTheBatchRefusesABatchThatDoesNotDivide) {
+  EXPECT_EQ(train_on(2, spec("run", {{"batch", 3}, {"joint", true}})), 2);
+}
+
 TEST_F(RankedTraining, ABatchThatDoesNotDivideIsWeightedBySamples) {
   const Json three = {{"steps", 20}, {"batch", 3}, {"log_every", 1}};
   Json in_parts = three;

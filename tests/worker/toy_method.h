@@ -40,6 +40,7 @@ class ToyMethod final : public methods::Method {
   std::function<void()> on_forward;       // of a validation, once per window and subset
   std::string meta_group = "importance";  // that the phase on the meta set trains
   bool meta_first = false;                // before the training phase of its step
+  bool joint = false;                     // adds a Dice loss over the whole batch
   double dropout = 0.1;  // draws from torch's generator: differs between numbers of ranks
 
   torch::nn::Module& module() override { return *module_; }
@@ -59,6 +60,7 @@ class ToyMethod final : public methods::Method {
     methods::TrainedGroup importance{meta_group, {}, {}};
     importance.optimizer.learning_rate = 0.01;
     methods::Phase train{"train", {network}};
+    train.joint = joint;
     methods::Phase meta{"meta", {importance}};
     meta.on_meta_set = true;
     meta.period = 3;
@@ -119,7 +121,8 @@ class ToyMethod final : public methods::Method {
     if (dropout > 0) hidden = at::dropout(hidden, dropout, /*train=*/true);
     const at::Tensor target =
         (batch.label > 0).to(image.dtype()).unsqueeze(1).expand({-1, 3, -1, -1, -1});
-    at::Tensor bce = at::binary_cross_entropy_with_logits(module_->last->forward(hidden), target);
+    const at::Tensor logits = module_->last->forward(hidden);
+    at::Tensor bce = at::binary_cross_entropy_with_logits(logits, target);
     const bool poisoned = poison && poison(phase, progress);
     if (poisoned) bce = bce * std::numeric_limits<float>::quiet_NaN();
     if (phase == "train") {  // as a running mean follows its batches, bad ones too
@@ -127,7 +130,12 @@ class ToyMethod final : public methods::Method {
       const float value = poisoned ? std::numeric_limits<float>::quiet_NaN() : 1.0f;
       module_->running.mul_(0.9).add_(batch.image.mean() * value, 0.1);
     }
-    return {bce, {{"bce", bce}}};
+    if (!joint || phase == "meta") return {bce, {{"bce", bce}}};
+    const at::Tensor p = logits.sigmoid();
+    at::Tensor sums = at::stack({(p * target).sum({0, 2, 3, 4}), (p + target).sum({0, 2, 3, 4})});
+    if (batch.over_ranks) sums = batch.over_ranks(sums);
+    const at::Tensor dice = 1 - (2 * sums[0] / (sums[1] + 1e-7)).mean();
+    return {bce + 4 * dice, {{"bce", bce}, {"dice", dice}}};
   }
   void end_step(const methods::Progress&) override { module_->seen.add_(1); }
   std::vector<std::pair<std::string, double>> diagnostics() override {

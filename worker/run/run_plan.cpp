@@ -30,13 +30,39 @@ void apply_overrides(methods::Stage& stage, const RunConfig& config) {
   }
 }
 
+// "4 or 6": batches near `batch` that are multiples of `part`.
+std::string multiples_near(std::int64_t batch, std::int64_t part) {
+  const std::int64_t below = batch / part * part;
+  return below > 0 ? fmt::format("{} or {}", below, below + part) : fmt::format("{}", part);
+}
+
+void check_joint(const methods::Phase& phase, const RunConfig& config, int trainers) {
+  if (!phase.joint || phase.on_meta_set) return;
+  if (config.batch % trainers != 0) {
+    throw_error<ConfigError>(
+        "train.batch is {} on {} training ranks, but the loss of phase {} looks at the whole "
+        "batch: "
+        "each rank needs as many samples. Set train.batch to {}, or take another number of ranks.",
+        config.batch, trainers, phase.name, multiples_near(config.batch, trainers));
+  }
+  const std::int64_t each = config.batch / trainers;
+  if (config.micro_batch > 0 && config.micro_batch < each && each % config.micro_batch != 0) {
+    throw_error<ConfigError>(
+        "train.micro_batch is {} of the {} samples of each rank, but the loss of phase {} looks at "
+        "what is computed at once: the parts must be equal. Set train.micro_batch to a divisor of "
+        "{}, or to 0.",
+        config.micro_batch, each, phase.name, each);
+  }
+}
+
 }  // namespace
 
-RunPlan::RunPlan(const methods::Method& method, const RunConfig& config)
+RunPlan::RunPlan(const methods::Method& method, const RunConfig& config, int trainers)
     : stages_(method.stages(config.steps)), steps_(config.steps) {
   std::int64_t start = 0;
   for (methods::Stage& stage : stages_) {
     apply_overrides(stage, config);
+    for (const methods::Phase& phase : stage.phases) check_joint(phase, config, trainers);
     starts_.push_back(start);
     start += stage.steps;
   }
@@ -44,6 +70,15 @@ RunPlan::RunPlan(const methods::Method& method, const RunConfig& config)
     throw_error<Error>("method {}: its stages have {} steps, the run {}", config.method, start,
                        steps_);
   }
+}
+
+bool RunPlan::any_joint() const {
+  for (const methods::Stage& stage : stages_) {
+    for (const methods::Phase& phase : stage.phases) {
+      if (phase.joint) return true;
+    }
+  }
+  return false;
 }
 
 int RunPlan::stage_at(std::int64_t step) const {

@@ -14,11 +14,14 @@ namespace lacuna::worker {
 class RunPlan {
  public:
   // The method's stages for the run's steps, with the run's overrides (meta.*, subsets,
-  // learning_rate) applied. Throws Error when the stages do not add up to the run's steps.
-  RunPlan(const methods::Method& method, const RunConfig& config);
+  // learning_rate) applied. Throws Error when the stages do not add up to the run's steps, and
+  // ConfigError when a phase looks at the whole batch, which does not divide evenly among the
+  // trainers and their micro-batches: a rank without samples would not join its sums.
+  RunPlan(const methods::Method& method, const RunConfig& config, int trainers = 1);
 
   const std::vector<methods::Stage>& stages() const { return stages_; }
   std::int64_t steps() const { return steps_; }
+  bool any_joint() const;                 // whether a phase's loss looks at the whole batch
   int stage_at(std::int64_t step) const;  // the last stage at and past the end
   std::int64_t start_of(int stage) const { return starts_[static_cast<std::size_t>(stage)]; }
 

@@ -10,6 +10,7 @@
 
 #include "comm/gradient_reducer.h"
 #include "worker/state/schedule.h"
+#include "worker/step/over_ranks.h"
 
 namespace lacuna::worker {
 namespace {
@@ -65,6 +66,8 @@ methods::Batch slice(const methods::Batch& batch, std::int64_t begin, std::int64
   part.sample_index = part_of(batch.sample_index, begin, count);
   part.origin = part_of(batch.origin, begin, count);
   for (const auto& [name, extra] : batch.extras) part.extras[name] = extra.narrow(0, begin, count);
+  part.whole = batch.whole;
+  part.over_ranks = batch.over_ranks;
   return part;
 }
 
@@ -77,7 +80,8 @@ void add_parts(PhaseOutcome& outcome, const methods::Loss& loss, double share) {
 }
 
 // Forward and backward over the micro-batches of this process; before_last is called before the
-// last backward pass. Stops at a loss that is not finite.
+// last backward pass. At a loss that is not finite gradients end, and so does the rest unless other
+// ranks wait for the sums of the losses to come.
 template <typename BeforeLast>
 void accumulate(methods::Method& method, const methods::Phase& phase, const methods::Batch& batch,
                 const methods::Progress& progress, const PhaseSettings& settings,
@@ -89,6 +93,7 @@ void accumulate(methods::Method& method, const methods::Phase& phase, const meth
     if (settings.between) (*settings.between)();
     methods::Loss loss;
     {
+      const at::AutoGradMode gradients(outcome.finite);
       const AutocastGuard autocast(settings.bf16, batch.image.device().type());
       loss =
           method.loss(phase.name, count == samples ? batch : slice(batch, begin, count), progress);
@@ -96,7 +101,8 @@ void accumulate(methods::Method& method, const methods::Phase& phase, const meth
     outcome.loss += share * loss.total.item<double>();
     add_parts(outcome, loss, share);
     outcome.finite = std::isfinite(outcome.loss);
-    if (!outcome.finite) return;
+    if (!outcome.finite && !batch.over_ranks) return;
+    if (!outcome.finite) continue;
     if (begin + count == samples) before_last();
     (share == 1 ? loss.total : loss.total * share).backward();
   }
@@ -131,7 +137,11 @@ void accumulate_shared(methods::Method& method, const methods::Phase& phase, Tra
     shared.agreement.start(outcome);
     started = true;
   };
-  accumulate(method, phase, batch, progress, settings, shared.batch, outcome, start_sum);
+  methods::Batch mine = batch;
+  mine.whole = shared.batch;
+  // All ranks have equally many samples then: the plan has seen to it.
+  if (phase.joint) mine.over_ranks = sum_over_ranks(shared.ranks, 1.0 / shared.ranks.trainers());
+  accumulate(method, phase, mine, progress, settings, shared.batch, outcome, start_sum);
   if (!started) start_sum();
   const RankGroup::Waiting waiting(shared.ranks);
   const double waited = shared.reducer.wait_seconds();
@@ -155,7 +165,9 @@ PhaseOutcome run_phase(methods::Method& method, TrainingState& state, const meth
   } else {
     std::optional<comm::GradientHooks> hooks;
     if (settings.between) hooks.emplace(state.trained_by(phase), *settings.between);
-    accumulate(method, phase, batch, progress, settings, batch.image.size(0), outcome, [] {});
+    methods::Batch whole = batch;
+    whole.whole = batch.image.size(0);
+    accumulate(method, phase, whole, progress, settings, whole.whole, outcome, [] {});
   }
   outcome.forward_backward_seconds = seconds_since(start);
 

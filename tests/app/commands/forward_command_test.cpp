@@ -139,5 +139,37 @@ TEST(ForwardCommand, RefusesLabelsOfAnotherNumbering) {
   EXPECT_THAT(result.err, HasSubstr("the label holds 4"));
 }
 
+// A subset of its own for each sample, a filled input in the published order of channels, and the
+// epochs of the method's own run.
+TEST(ForwardCommand, GivesEachSampleItsSubset) {
+  const TemporaryDirectory directory;
+  const auto result = run_program(fmt::format(
+      "forward --method rfnet --weights fill:1 --input fill:1 --size 32,40,48 --samples 2 --double "
+      "--available 'T1c+T2;FLAIR' --label fill:1 --epoch 20 --out '{}'",
+      (directory / "y.safetensors").string()));
+  ASSERT_EQ(result.code, 0) << result.err;
+  const Json json = Json::parse(result.out);
+  for (const Json& example : read_json(parity("rfnet.json"))["cases"]) {
+    if (example["name"] != "train_batch2") continue;
+    for (const char* name : {"fuse_cross", "fuse_dice", "sep_cross", "prm_dice", "total"}) {
+      const double wanted = example["losses"][name];
+      EXPECT_NEAR(json["losses"][name].get<double>(), wanted, 1e-9 * wanted) << name;
+    }
+  }
+}
+
+TEST(ForwardCommand, RefusesSubsetsThatDoNotFitTheSamples) {
+  const TemporaryDirectory directory;
+  const auto refused = [&](const char* available, const char* more) {
+    const auto result =
+        run_program(fmt::format("{} --samples 2 --available '{}' {} --out '{}'", kNarrow, available,
+                                more, (directory / "y.safetensors").string()));
+    EXPECT_EQ(result.code, 2);
+    return result.err;
+  };
+  EXPECT_THAT(refused("FLAIR;T1;T2", ""), HasSubstr("3 samples"));
+  EXPECT_THAT(refused("FLAIR,T1", "--label fill:1"), HasSubstr("this method draws 1"));
+}
+
 }  // namespace
 }  // namespace lacuna

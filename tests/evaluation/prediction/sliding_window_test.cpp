@@ -35,6 +35,18 @@ TEST(WindowStarts, TileAsThePublishedCodeDoes) {
   }
 }
 
+// RFNet card, check 7, and mmFormer card, check 8: half-overlapping windows of 80 and 128.
+TEST(WindowStarts, AreThoseOfTheCardsWithHalfOverlap) {
+  const std::vector<std::pair<std::int64_t, Starts>> of_80 = {
+      {80, {0}},          {128, {0, 40, 48}}, {140, {0, 40, 60}},
+      {155, {0, 40, 75}}, {160, {0, 40, 80}}, {192, {0, 40, 80, 112}}};
+  for (const auto& [extent, starts] : of_80) EXPECT_EQ(window_starts(extent, 80, 0.5), starts);
+  const std::vector<std::pair<std::int64_t, Starts>> of_128 = {{128, {0}},     {140, {0, 12}},
+                                                               {155, {0, 27}}, {160, {0, 32}},
+                                                               {192, {0, 64}}, {240, {0, 64, 112}}};
+  for (const auto& [extent, starts] : of_128) EXPECT_EQ(window_starts(extent, 128, 0.5), starts);
+}
+
 TEST(WindowStarts, CoverEveryVoxelAndEndAtTheBorder) {
   EXPECT_EQ(window_starts(12, 4, 0.5), (Starts{0, 2, 4, 6, 8}));
   EXPECT_EQ(window_starts(13, 4, 0), (Starts{0, 4, 8, 9}));

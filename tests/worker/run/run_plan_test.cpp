@@ -81,5 +81,33 @@ TEST(RunPlan, StagesThatDoNotAddUpAreAnError) {
   EXPECT_THROW(RunPlan(StagedMethod(), config_of(1000)), Error);
 }
 
+// A loss over the whole batch needs as many samples on every rank, and equal micro-batches.
+TEST(RunPlan, ALossOverTheBatchNeedsEqualParts) {
+  ToyMethod toy;
+  RunConfig config = config_of(12);
+  config.batch = 6;
+  EXPECT_FALSE(RunPlan(toy, config, 4).any_joint());
+  toy.joint = true;
+  EXPECT_TRUE(RunPlan(toy, config, 2).any_joint());
+  config.micro_batch = 1;
+  RunPlan(toy, config, 2);
+  config.micro_batch = 3;
+  RunPlan(toy, config, 2);
+  config.micro_batch = 8;  // more than there is: all at once
+  RunPlan(toy, config, 2);
+  config.micro_batch = 2;
+  const auto refusal = [&](int trainers) {
+    try {
+      RunPlan(toy, config, trainers);
+    } catch (const ConfigError& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  EXPECT_NE(refusal(2).find("divisor of 3"), std::string::npos) << refusal(2);
+  config.micro_batch = 0;
+  EXPECT_NE(refusal(4).find("4 or 8"), std::string::npos) << refusal(4);
+}
+
 }  // namespace
 }  // namespace lacuna::worker

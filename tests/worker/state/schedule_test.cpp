@@ -39,6 +39,29 @@ TEST(Schedule, PolyPerEpochAtItsStartOrItsEnd) {
   EXPECT_EQ(rate(99, 0), 0);
 }
 
+// RFNet card, check 6, and mmFormer card, check 7: 2e-4 (1 - e/E)^0.9 through each of E epochs. The
+// published code rounds to 8 digits.
+TEST(Schedule, PolyInEpochsOfTheCardsOwnLength) {
+  ScheduleSpec spec;
+  spec.kind = ScheduleSpec::Kind::kPoly;
+  spec.horizon = 45'000;
+  spec.granularity = 150;
+  const auto rate = [&](std::int64_t epoch, std::int64_t step) {
+    return 2e-4 * schedule_factor(spec, epoch * spec.granularity + step);
+  };
+  EXPECT_NEAR(rate(0, 149), 2e-4, 1e-12);
+  EXPECT_NEAR(rate(20, 0), 1.8796e-4, 1e-8);
+  EXPECT_NEAR(rate(150, 75), 1.0718e-4, 1e-8);
+  EXPECT_NEAR(rate(299, 149), 1.18e-6, 1e-8);
+  spec.horizon = 24'000;
+  spec.granularity = 24;
+  EXPECT_NEAR(rate(1, 0), 1.9982e-4, 1e-8);
+  EXPECT_NEAR(rate(100, 23), 1.8191e-4, 1e-8);
+  EXPECT_NEAR(rate(500, 0), 1.0718e-4, 1e-8);
+  EXPECT_NEAR(rate(900, 5), 2.518e-5, 1e-8);
+  EXPECT_NEAR(rate(999, 23), 4e-7, 1e-8);
+}
+
 TEST(Schedule, ConstantStaysOne) {
   EXPECT_EQ(schedule_factor(ScheduleSpec{}, 0), 1);
   EXPECT_EQ(schedule_factor(ScheduleSpec{}, 123'456), 1);

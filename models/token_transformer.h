@@ -1,0 +1,51 @@
+// Transformer blocks over tokens in the layout of mmFormer and its successors: pre-norm layers
+//   x <- x + position,   x <- x + drop(drop(Wo MSA(LN(x)))),   x <- x + drop(W2 drop(GELU(W1
+//   LN(x))))
+// with one map without bias for queries, keys and values, rows [q, k, v] of all heads, and
+// MSA = drop(softmax(Q K^T / sqrt(head))) V (Vaswani et al. 2017, Eq. 1). Layer norm has epsilon
+// 1e-5, GELU is exact.
+//
+// Children: cross_attention_list.{i}.fn.{norm,fn.qkv,fn.proj},
+// cross_ffn_list.{i}.fn.{norm,fn.net.0, fn.net.3}. Weights are 0 until initialise_fan_in(). Not
+// thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "models/forward_mode.h"
+#include "models/linear.h"
+
+namespace lacuna::models {
+
+struct TokenTransformerShape {
+  std::int64_t width = 512, heads = 8, hidden = 4096;
+  int depth = 1;
+  double dropout = 0.1;
+};
+
+class TokenTransformer : public torch::nn::Module {
+ public:
+  explicit TokenTransformer(const TokenTransformerShape& shape);
+
+  // tokens: N x tokens x width; position: 1 x tokens x width, added in every layer.
+  at::Tensor forward(const at::Tensor& tokens, const at::Tensor& position,
+                     const ForwardMode& mode) const;
+
+ private:
+  struct Layer {
+    std::shared_ptr<LayerNorm> attention_norm, mlp_norm;
+    std::shared_ptr<Linear> qkv, proj, first, second;
+  };
+  at::Tensor attend(const Layer& layer, const at::Tensor& x, const ForwardMode& mode) const;
+
+  TokenTransformerShape shape_;
+  std::vector<Layer> layers_;
+};
+
+// N x C x d x h x w -> N x (d h w) x C, rows in the order of memory, and back.
+at::Tensor tokens_of(const at::Tensor& map);
+at::Tensor map_of(const at::Tensor& tokens, at::IntArrayRef extent);
+
+}  // namespace lacuna::models
