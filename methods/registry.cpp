@@ -9,6 +9,7 @@ namespace lacuna::methods {
 // Two lines per method: its declaration here and its place in the list below; the definition lies in
 // the method's own directory.
 // clang-format off
+namespace ccsd { const MethodEntry& entry(); }
 namespace mckd { const MethodEntry& entry(); }
 namespace mst_kdnet { const MethodEntry& entry(); }
 namespace shaspec { const MethodEntry& entry(); }
@@ -18,6 +19,7 @@ namespace unet { const MethodEntry& entry(); }
 const std::vector<const MethodEntry*>& all_methods() {
   static const std::vector<const MethodEntry*> entries = [] {
     std::vector<const MethodEntry*> list = {
+        &ccsd::entry(),
         &mckd::entry(),
         &mst_kdnet::entry(),
         &shaspec::entry(),
