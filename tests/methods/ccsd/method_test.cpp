@@ -95,7 +95,7 @@ TEST(CcsdCard, TakesShaSpecsWeightsButTheClassifiers) {
   const auto imported = import_weights(*to, folder / "state.safetensors");
   EXPECT_EQ(imported.loaded, 942);
   EXPECT_EQ(imported.ignored,
-            (std::vector<std::string>{"dom_classifier.bias", "dom_classifier.weight"}));
+            (std::vector<std::string>{"dom_classifier.weight", "dom_classifier.bias"}));
 }
 
 // A direct pass sees masked images; the cache never does.
@@ -331,7 +331,7 @@ TEST(CcsdOptions, EachOptionChangesWhatItSays) {
     EXPECT_EQ(part(loss_of(options), "hmsd"), part(plain, "hmsd")) << options;
   }
   EXPECT_NE(part(loss_of({{"hierarchical_on", "logits"}}), "hmsd"), part(plain, "hmsd"));
-  EXPECT_EQ(part(loss_of({{"hierarchical_on", "logits"}}), "dmcd"), part(plain, "dmcd"));
+  EXPECT_NEAR(part(loss_of({{"hierarchical_on", "logits"}}), "dmcd"), part(plain, "dmcd"), 1e-5);
   for (const char* segmented : {"drawn", "level", "all"}) {
     EXPECT_NE(part(loss_of({{"segmented", segmented}}), "dice"), part(plain, "dice")) << segmented;
   }
