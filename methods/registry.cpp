@@ -9,6 +9,7 @@ namespace lacuna::methods {
 // Two lines per method: its declaration here and its place in the list below; the definition lies
 // in the method's own directory.
 // clang-format off
+namespace ccsd { const MethodEntry& entry(); }
 namespace mckd { const MethodEntry& entry(); }
 namespace mmformer { const MethodEntry& entry(); }
 namespace mst_kdnet { const MethodEntry& entry(); }
@@ -20,8 +21,13 @@ namespace unet { const MethodEntry& entry(); }
 const std::vector<const MethodEntry*>& all_methods() {
   static const std::vector<const MethodEntry*> entries = [] {
     std::vector<const MethodEntry*> list = {
-        &mckd::entry(),  &mmformer::entry(), &mst_kdnet::entry(),
-        &rfnet::entry(), &shaspec::entry(),  &unet::entry(),
+        &ccsd::entry(),
+        &mckd::entry(),
+        &mmformer::entry(),
+        &mst_kdnet::entry(),
+        &rfnet::entry(),
+        &shaspec::entry(),
+        &unet::entry(),
     };
     std::sort(list.begin(), list.end(),
               [](const auto* a, const auto* b) { return a->name < b->name; });

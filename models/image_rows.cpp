@@ -4,7 +4,8 @@
 
 namespace lacuna::models {
 
-ImageRows::ImageRows(const at::Tensor& image, const std::vector<data::SubsetMask>& subsets)
+ImageRows::ImageRows(const at::Tensor& image, const std::vector<data::SubsetMask>& subsets,
+                     bool zero_image)
     : samples_(image.size(0)), modalities_(image.size(1)) {
   std::vector<std::int64_t> present, source(samples_ * modalities_, -1);
   for (std::int64_t row = 0; row < samples_ * modalities_; ++row) {
@@ -14,18 +15,22 @@ ImageRows::ImageRows(const at::Tensor& image, const std::vector<data::SubsetMask
   }
   present_ = static_cast<std::int64_t>(present.size());
   images_ = image.reshape({samples_ * modalities_, 1, image.size(2), image.size(3), image.size(4)});
-  if (complete()) return;
+  const at::Tensor zero = at::zeros_like(images_.narrow(0, 0, 1));
+  if (complete()) {
+    if (zero_image) images_ = at::cat({images_, zero});
+    return;
+  }
   for (std::int64_t& each : source) {
     if (each < 0) each = present_;
   }
   source_ = at::tensor(source, at::kLong).to(image.device());
   destination_ = at::tensor(present, at::kLong).to(image.device());
-  const at::Tensor zero = at::zeros_like(images_.narrow(0, 0, 1));
   images_ = at::cat({images_.index_select(0, destination_), zero});
 }
 
 at::Tensor ImageRows::by_sample(const at::Tensor& encoded) const {
-  const at::Tensor all = complete() ? encoded : encoded.index_select(0, source_);
+  const at::Tensor all =
+      complete() ? encoded.narrow(0, 0, present_) : encoded.index_select(0, source_);
   return all.unflatten(0, {samples_, modalities_});
 }
 

@@ -17,15 +17,19 @@ namespace lacuna::models {
 class ImageRows {
  public:
   // image: N x M x D x H x W; what subsets[n] lacks counts as 0 whatever the image holds.
-  ImageRows(const at::Tensor& image, const std::vector<data::SubsetMask>& subsets);
+  // zero_image: it is there even when nothing is missing.
+  ImageRows(const at::Tensor& image, const std::vector<data::SubsetMask>& subsets,
+            bool zero_image = false);
 
-  // R x 1 x D x H x W: present() images, and the zero image if any is missing.
+  // R x 1 x D x H x W: present() images, and the zero image if any is missing or it was asked for.
   const at::Tensor& images() const { return images_; }
   std::int64_t present() const { return present_; }
   bool complete() const { return present_ == samples_ * modalities_; }
 
   // encoded: R x ... -> N x M x ..., with gradient from every place into its row.
   at::Tensor by_sample(const at::Tensor& encoded) const;
+  // Of the zero image: 1 x ... .
+  at::Tensor zero_image(const at::Tensor& encoded) const { return encoded.narrow(0, present_, 1); }
   // The same from the present rows alone (present() x ...): 0 where an image is missing.
   at::Tensor present_by_sample(const at::Tensor& encoded) const;
 

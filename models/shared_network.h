@@ -30,8 +30,8 @@ class SharedNetwork : public torch::nn::Module {
   // Weights as published, from torch's default generator.
   virtual void initialise();
 
-  ResidualEncoder& encoder() { return *encoder_; }
-  ResidualDecoder& decoder() { return *decoder_; }
+  ResidualEncoder& encoder() const { return *encoder_; }
+  ResidualDecoder& decoder() const { return *decoder_; }
 
  private:
   std::shared_ptr<ResidualEncoder> encoder_;

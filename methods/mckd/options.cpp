@@ -42,6 +42,13 @@ const OptionBinding<Options>& binding() {
           .flag("warm_up", &Options::warm_up, true,
                 "First stage with all modalities for 80/115 of the steps (published code); without "
                 "it modalities are dropped from the start (paper).")
+          .integer(
+              "centre_choices", [](Options& o) -> int& { return o.recipe.centre_choices; }, 4,
+              "What half of the crops choose their centre from: 4 for ET, WT, TC and none of them "
+              "(published code), 3 without the last (ShaSpec).",
+              {.minimum = 3, .maximum = 4})
+          .include(shared_recipe_options(&Options::recipe))
+          .added_later(4)
           .flag("official", &Options::official, false,
                 "The published code: decides every key that is null. A key that is given wins.");
   return options;
@@ -49,7 +56,6 @@ const OptionBinding<Options>& binding() {
 
 Options parse(const Json& resolved) {
   Options options = binding().parse(resolved);
-  options.recipe = {.centre_choices = 4, .cubic = options.official};
   if (options.store_normalised) {
     if (options.normalisation != ImportanceNormalisation::kSoftmax) {
       throw_error<ConfigError>(

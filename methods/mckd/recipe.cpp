@@ -30,8 +30,11 @@ const MethodEntry& entry() {
           "79,999, "
           "which the published code runs in both stages (at a rate of 4e-7 in the first), runs "
           "once. "
-          "Augmentation interpolates images linearly unless official is set. No post-processing of "
-          "masks. Crops, subsets and augmentation are seeded.",
+          "Augmentation interpolates images linearly, and no tumour is relabelled as too small, "
+          "unless "
+          "official is set; of the published post-processing only that minimum is there (et_min). "
+          "Crops, subsets and augmentation are seeded; cases come in a new order each epoch, not "
+          "from one long shuffled list.",
       .options = binding().declared(),
       .run_defaults = R"({"train": {"steps": 115000, "batch": 2}})",
       .make = [](const MethodSettings& settings) -> std::unique_ptr<methods::Method> {

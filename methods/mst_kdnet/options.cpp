@@ -46,6 +46,11 @@ const OptionBinding<Options>& binding() {
           .flag("detach_teacher", &Options::detach_teacher, false,
                 "No term that compares the two networks sends gradients to the teacher; the "
                 "published code detaches nothing.")
+          .choice("consistency_on", &Options::consistent_logits, "probabilities",
+                  {{"probabilities", false}, {"logits", true}},
+                  "What the consistency term compares in each channel: probabilities (published "
+                  "code) or logits (paper, Eq. 5).")
+          .added_later()
           .choice("extremes", &Options::extremes, "taps",
                   {{"taps", ExtremesOver::kTaps}, {"heads", ExtremesOver::kHeads}},
                   "Extreme attention values are taken over the four taps (published code) or over "

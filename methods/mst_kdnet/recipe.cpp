@@ -58,7 +58,8 @@ const MethodEntry& entry() {
           "normalised at a time, and losses are means over samples, "
           "so that batches and ranks do not matter (the published batch is 1); evaluation does not "
           "move running averages; background voxels are exactly 0; the best checkpoint is chosen "
-          "on validation cases under all subsets; the faulty resume is not copied. Published "
+          "on validation cases under all subsets; the faulty resume is not copied; cases come in a "
+          "new order each epoch; the teacher sees complete cases only. Published "
           "scores: lacuna eval --hd95 pooled --one-empty-mm 0 --dice-smooth 1.",
       .options = binding().declared(),
       // 250 epochs of 1000 cases (FeTS 2024's 80 %).

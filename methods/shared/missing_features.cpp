@@ -50,4 +50,15 @@ at::Tensor fill_with_donor(const at::Tensor& features, const std::vector<data::S
   return features.flatten(0, 1).index_select(0, index).view_as(features);
 }
 
+at::Tensor fill_slots(const at::Tensor& shared, const at::Tensor& fused,
+                      const std::vector<data::SubsetMask>& subsets,
+                      const std::vector<int>* donors) {
+  const int modalities = static_cast<int>(shared.size(1));
+  const at::Tensor borrowed =
+      donors ? fill_with_donor(shared, subsets, *donors) : fill_with_mean(shared, subsets);
+  at::Tensor present = presence(subsets, modalities, shared.device());
+  while (present.dim() < shared.dim()) present = present.unsqueeze(-1);
+  return at::where(present, fused, borrowed);
+}
+
 }  // namespace lacuna::methods

@@ -24,4 +24,9 @@ std::vector<int> first_available(const std::vector<data::SubsetMask>& subsets);
 at::Tensor fill_with_donor(const at::Tensor& features, const std::vector<data::SubsetMask>& subsets,
                            const std::vector<int>& donors);
 
+// The decoder's bottleneck: `fused` where a sample has the modality, else what it borrows from
+// `shared`: the feature of donors[n], or without donors the mean. Both N x M x C x d x h x w.
+at::Tensor fill_slots(const at::Tensor& shared, const at::Tensor& fused,
+                      const std::vector<data::SubsetMask>& subsets, const std::vector<int>* donors);
+
 }  // namespace lacuna::methods

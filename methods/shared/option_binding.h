@@ -115,6 +115,12 @@ class OptionBinding {
     return *this;
   }
 
+  // The `count` options that were stated last came after the first release of their method: runs
+  // from before keep their identity (Option::absent).
+  OptionBinding& added_later(std::size_t count = 1) {
+    for (std::size_t i = 1; i <= count; ++i) mark_absent(declared_[declared_.size() - i]);
+    return *this;
+  }
   // Options that several methods share: add(*this) states them.
   template <typename Add>
   OptionBinding& include(const Add& add) {
@@ -136,6 +142,11 @@ class OptionBinding {
   }
 
  private:
+  template <typename Any>
+  static void mark_absent(Any& option) {
+    if constexpr (requires { option.absent; }) option.absent = option.fallback;
+  }
+
   // Whole numbers stay whole in a run file: 1, not 1.0.
   static Json as_json(const Json& value) {
     if (!value.is_number_float() || std::abs(value.get<double>()) > 1e15) return value;

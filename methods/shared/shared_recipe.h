@@ -22,14 +22,21 @@ struct SharedRecipe {
 data::DataRecipe shared_data_recipe(const SharedRecipe& recipe);
 InferenceRecipe shared_inference(const SharedRecipe& recipe);
 
-// The options that fill `recipe` of a method's options, for OptionBinding::include().
+// The options that fill `recipe` of a method's options, for OptionBinding::include(). published:
+// the method has an option `official`, which decides them.
 template <typename Options>
-auto shared_recipe_options(SharedRecipe Options::*recipe) {
-  return [recipe](OptionBinding<Options>& options) {
+auto shared_recipe_options(SharedRecipe Options::*recipe, bool published = true) {
+  return [recipe, published](OptionBinding<Options>& options) {
+    OptionDefault<std::string> interpolation = "linear";
+    OptionDefault<std::int64_t> et_min = 0;
+    if (published) {
+      interpolation = by_official("linear", "cubic");
+      et_min = by_official(0, 500);
+    }
     options
         .choice(
             "interpolation", [recipe](Options& o) -> bool& { return (o.*recipe).cubic; },
-            by_official("linear", "cubic"), {{"linear", false}, {"cubic", true}},
+            interpolation, {{"linear", false}, {"cubic", true}},
             "Interpolation of images in spatial augmentation.")
         .choice(
             "blending", [recipe](Options& o) -> bool& { return (o.*recipe).gaussian; }, "uniform",
@@ -37,8 +44,7 @@ auto shared_recipe_options(SharedRecipe Options::*recipe) {
             "Weight of a voxel in its window: all alike (published code) or a Gaussian with sigma "
             "of 1/8 window.")
         .integer(
-            "et_min", [recipe](Options& o) -> std::int64_t& { return (o.*recipe).et_min; },
-            by_official(0, 500),
+            "et_min", [recipe](Options& o) -> std::int64_t& { return (o.*recipe).et_min; }, et_min,
             "A segmentation with fewer voxels of enhancing tumour has them relabelled as necrosis; "
             "0: never.",
             {.minimum = 0, .maximum = 1e9, .unit = "voxels"});

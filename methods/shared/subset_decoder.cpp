@@ -46,6 +46,7 @@ std::vector<at::Tensor> SubsetDecoder::encode(const at::Tensor& image) {
       sizes[1] = modalities;
       skip = skip.expand(sizes);
     }
+    absent_bottleneck_ = zero.bottleneck;
     absent_ = shares(zero);
     absent_shape_ = shape;
   }

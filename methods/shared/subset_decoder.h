@@ -31,6 +31,8 @@ class SubsetDecoder {
   // D x H x W, before the sigmoid.
   at::Tensor decode(const std::vector<at::Tensor>& features,
                     const std::vector<data::SubsetMask>& subsets);
+  // The bottleneck of a zero image, 1 x 1 x C x d x h x w, as of the last encode().
+  const at::Tensor& absent_bottleneck() const { return absent_bottleneck_; }
   void invalidate() { absent_.clear(); }
 
  private:
@@ -41,6 +43,7 @@ class SubsetDecoder {
   models::SharedNetwork& network_;
   Fill fill_;
   std::vector<at::Tensor> absent_;  // per level: 1 x M x c x ...
+  at::Tensor absent_bottleneck_;
   std::vector<std::int64_t> absent_shape_;
 };
 

@@ -25,20 +25,10 @@ data::Extent extent_of(const at::Tensor& image) {
 
 }  // namespace
 
-at::Tensor fill_slots(const at::Tensor& shared, const at::Tensor& fused,
-                      const std::vector<SubsetMask>& subsets, const std::vector<int>* donors) {
-  const int modalities = static_cast<int>(shared.size(1));
-  const at::Tensor borrowed =
-      donors ? fill_with_donor(shared, subsets, *donors) : fill_with_mean(shared, subsets);
-  at::Tensor present = presence(subsets, modalities, shared.device());
-  while (present.dim() < shared.dim()) present = present.unsqueeze(-1);
-  return at::where(present, fused, borrowed);
-}
-
 Method::Method(const MethodSettings& settings)
     : modalities_(settings.modalities),
       options_(binding().parse(settings.options)),
-      network_(std::make_shared<models::ShaSpecNetwork>(
+      network_(std::make_shared<models::SharedSpecificNetwork>(
           settings.modalities, static_cast<int>(published_regions().size()), settings.width)),
       subset_decoder_(*network_, [first = options_.fill_first](
                                      const std::vector<at::Tensor>& features,
@@ -82,7 +72,7 @@ Loss Method::loss(const std::string&, const Batch& batch, const Progress& progre
   require_extent(extent_of(batch.image), extent_multiple(), "input");
   const std::vector<SubsetMask>& subsets = batch.subsets.at(0);
   const models::SharedNetwork::Features shared = network_->encode(batch.image, subsets);
-  const models::ShaSpecNetwork::Private own =
+  const models::SharedSpecificNetwork::Private own =
       network_->encode_private(batch.image, subsets, options_.aux_on_missing);
   const at::Tensor fused = network_->fuse(shared.bottleneck, own.bottleneck);
   const std::vector<int> lenders = donors(batch, progress);

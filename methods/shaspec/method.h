@@ -16,8 +16,8 @@
 #include "methods/method.h"
 #include "methods/registry.h"
 #include "methods/shared/subset_decoder.h"
-#include "methods/shaspec/network.h"
 #include "methods/shaspec/options.h"
+#include "models/shared_specific_network.h"
 
 namespace lacuna::methods::shaspec {
 
@@ -41,7 +41,7 @@ class Method final : public methods::Method {
   at::Tensor decode(const Features& features, const std::vector<SubsetMask>& subsets) override;
   void invalidate_evaluation_cache() override { subset_decoder_.invalidate(); }
 
-  models::ShaSpecNetwork& network() { return *network_; }
+  models::SharedSpecificNetwork& network() { return *network_; }
 
  private:
   // The modality that each sample's missing ones borrow from with fill "first": random by the
@@ -50,14 +50,9 @@ class Method final : public methods::Method {
 
   data::ModalitySet modalities_;
   Options options_;
-  std::shared_ptr<models::ShaSpecNetwork> network_;
+  std::shared_ptr<models::SharedSpecificNetwork> network_;
   SubsetDecoder subset_decoder_;
 };
-
-// The decoder's bottleneck: `fused` where a sample has the modality, else what it borrows from
-// `shared`: the feature of donors[n], or without donors the mean. Both N x M x C x d x h x w.
-at::Tensor fill_slots(const at::Tensor& shared, const at::Tensor& fused,
-                      const std::vector<SubsetMask>& subsets, const std::vector<int>* donors);
 
 const MethodEntry& entry();
 

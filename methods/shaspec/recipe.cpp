@@ -25,8 +25,9 @@ const MethodEntry& entry() {
           "enlargement by (1,2,2)",
       .deviations =
           "A missing modality borrows the mean of the available shared features, as the paper "
-          "says, and augmentation interpolates images linearly, unless official is set. Crops, "
-          "subsets, augmentation and the lending modality are seeded; the lender is drawn per "
+          "says, and augmentation interpolates images linearly, unless official is set. Cases "
+          "come in a new order each epoch, not from one long shuffled list. Crops, subsets, "
+          "augmentation and the lending modality are seeded; the lender is drawn per "
           "sample (published batch: 1). Run step and published iteration agree; iteration 79,999, "
           "which the published code runs in both stages (at a rate of 4e-7 in the first), runs "
           "once. Of the published post-processing only the minimum of enhancing tumour is there "

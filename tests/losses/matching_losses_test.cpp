@@ -1,4 +1,5 @@
 // The numbers of the MST-KDNet card, section 10, checks 3 and 5 to 8, worked out by hand there.
+#include <ATen/autocast_mode.h>
 #include <gtest/gtest.h>
 #include <torch/types.h>
 #include <torch/utils.h>
@@ -102,6 +103,20 @@ TEST_F(GramTest, MatchingIsThatOfTheCard) {
 TEST_F(GramTest, MeanMatchingAveragesTheEntries) {
   // Squared Frobenius differences 0.0625, 0.0625, 0.3125 over 4 entries each.
   EXPECT_NEAR(mean_gram_matching(teacher_, student_).item<double>(), 0.4375 / 4, 1e-12);
+}
+
+// Autocast makes products of matrices short whatever their factors are.
+TEST_F(GramTest, AutocastLeavesItsProductsAlone) {
+  torch::manual_seed(6);
+  const at::Tensor a = torch::randn({1, 4, 5, 6, 7}), b = torch::randn({1, 3, 5, 6, 7});
+  const at::Tensor expected = gram(a, b);
+  at::autocast::set_autocast_enabled(at::kCPU, true);
+  const at::Tensor under = gram(a, b);
+  const bool still_on = at::autocast::is_autocast_enabled(at::kCPU);
+  at::autocast::set_autocast_enabled(at::kCPU, false);
+  at::autocast::clear_cache();
+  EXPECT_TRUE(torch::equal(under, expected));
+  EXPECT_TRUE(still_on);
 }
 
 TEST_F(GramTest, SamplesCountAlike) {

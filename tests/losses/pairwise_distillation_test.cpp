@@ -54,6 +54,17 @@ TEST(PairwiseDistillation, OnlyTheLearnerGetsAGradient) {
   EXPECT_NEAR(y.grad().flatten(2).sum(2)[0][0].item<double>(), -6.5, 1e-12);
 }
 
+// Features of 8 bits, as autocast leaves them: what is compared is rounded, the distances are not.
+TEST(PairwiseDistillation, OfShortTypesIsTakenInFloat) {
+  torch::manual_seed(4);
+  const auto x = torch::randn({2, 4, 6, 5, 3}).to(at::kBFloat16);
+  const auto r = ratio().to(at::kFloat);
+  const auto short_type = pairwise_distillation(x, r, {kAll, kFlairT1c});
+  EXPECT_EQ(short_type.scalar_type(), at::kFloat);
+  EXPECT_EQ(short_type.item<float>(),
+            pairwise_distillation(x.to(at::kFloat), r, {kAll, kFlairT1c}).item<float>());
+}
+
 TEST(PairwiseDistillation, IsTheMeanOverSamplesWithSubsetsOfTheirOwn) {
   const auto two = features().expand({2, 4, 2, 3});
   EXPECT_NEAR(pairwise_distillation(two, ratio(), {kAll, kFlairT1c}).item<double>(),

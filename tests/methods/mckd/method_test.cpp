@@ -260,6 +260,49 @@ TEST(MckdOptions, EachOptionChangesWhatItSays) {
   EXPECT_EQ(decay[0].phases[1].trains[0].optimizer.weight_decay, 5e-5);
 }
 
+TEST(MckdOptions, TheRecipeIsThatOfTheShaSpecCodeBase) {
+  EXPECT_DOUBLE_EQ(make().recipe().crop.centred_probability, 3.0 / 8);
+  EXPECT_DOUBLE_EQ(make({{"centre_choices", 3}}).recipe().crop.centred_probability, 1.0 / 2);
+  EXPECT_TRUE(make({{"interpolation", "cubic"}}).recipe().augmentation.cubic);
+  EXPECT_EQ(make().inference().window, InferenceRecipe::Window::kUniform);
+  EXPECT_EQ(make({{"blending", "gaussian"}}).inference().window,
+            InferenceRecipe::Window::kGaussian);
+  EXPECT_TRUE(make().inference().relabelled.empty());
+  EXPECT_EQ(make({{"et_min", 20}}).inference().relabelled.at(0).minimum, 20);
+  const Method official = make({{"official", true}});
+  EXPECT_EQ(official.inference().relabelled.at(0).minimum, 500);
+  EXPECT_TRUE(make({{"official", true}, {"et_min", 0}}).inference().relabelled.empty());
+}
+
+// Where no activation changes sign, the gradient follows a change of the weights: constant maps,
+// as a zero image leaves them, are normalised exactly, or the smallest change would be blown up.
+// (In float, rounding moves a few of millions of activations over the kink, and each that crosses
+// it moves the gradient by 1e-3: docs/methods/mckd.md.)
+TEST(Mckd, InDoubleTheGradientFollowsASmallChangeOfTheWeights) {
+  const auto gradient = [](double change) {
+    Method method = make({{"alpha", 0.1}}, 0.0625);
+    method.module().to(at::kDouble);
+    torch::manual_seed(3);
+    for (auto& parameter : method.module().parameters()) {
+      const torch::NoGradGuard no_grad;
+      if (parameter.dim() == 1) parameter.add_(0.01 * torch::randn_like(parameter));
+      parameter.mul_(1 + change * torch::randn_like(parameter));
+    }
+    Batch batch = random_batch(0b0010, 2);
+    batch.image = batch.image.to(at::kDouble);
+    compare_phase(method, "train", batch, {});
+    std::vector<at::Tensor> all;
+    for (const auto& parameter : method.module().parameters()) {
+      if (parameter.grad().defined()) all.push_back(parameter.grad().flatten());
+    }
+    return torch::cat(all);
+  };
+  const at::Tensor before = gradient(0), after = gradient(1e-13);
+  const double relative = ((after - before).norm() / before.norm()).item<double>();
+  EXPECT_GT(relative, 1e-16);
+  EXPECT_LT(relative, 1e-8);
+}
+
 TEST(MckdOptions, StoredWeightsAreNormalisedAfterEachMetaPhase) {
   Method method = make({{"store_normalised", true}});
   const torch::NoGradGuard no_grad;

@@ -216,6 +216,60 @@ TEST(MstKdMethodTest, ASamplesLossDoesNotDependOnItsBatch) {
   }
 }
 
+// The teacher would take what is not there for an image.
+TEST(MstKdMethodTest, TheTeacherSeesCompleteCasesAlone) {
+  const auto method = make({{"style_weight", 1}});
+  Batch both = random_batch(kT1c, 2), first = both, second = both;
+  both.available = {kAll, 0b0110};
+  both.image[1][0].fill_(7);  // whatever lies there
+  for (const auto& [part, at] : {std::pair{&first, 0}, std::pair{&second, 1}}) {
+    part->image = both.image.narrow(0, at, 1);
+    part->label = both.label.narrow(0, at, 1);
+    part->subsets = {{kT1c}};
+    part->sample_index = {both.sample_index[static_cast<std::size_t>(at)]};
+    part->available = {both.available[static_cast<std::size_t>(at)]};
+  }
+  for (const char* phase : {"joint", "discriminator"}) {
+    const Loss whole = method->loss(phase, both, {});
+    const Loss one = method->loss(phase, first, {}), two = method->loss(phase, second, {});
+    for (std::size_t i = 0; i < whole.parts.size(); ++i) {
+      const auto& [name, term] = whole.parts[i];
+      const double alone = one.parts[i].second.item<double>();
+      const double incomplete = two.parts[i].second.item<double>();
+      const bool students = name == "dice_missing" || name == "adversarial" || name == "missing";
+      EXPECT_EQ(incomplete != 0, students) << name;
+      EXPECT_NEAR(term.item<double>(), (alone + incomplete) / 2, 1e-3 * std::abs(alone) + 1e-12)
+          << name;
+    }
+  }
+  method->end_step({});
+  for (auto& parameter : method->module().parameters()) parameter.set_requires_grad(true);
+  method->loss("joint", second, {}).total.backward();
+  for (const auto& item : method->teacher().named_parameters()) {
+    EXPECT_FALSE(item.value().grad().defined()) << item.key();
+  }
+  EXPECT_GT(gradient(*method, "model_missing.conv1a.weight"), 0);
+}
+
+// Paper, Eq. 5: sum over channels of the mean squared difference of logits.
+TEST(MstKdMethodTest, ConsistencyComparesProbabilitiesOrLogits) {
+  const torch::NoGradGuard no_grad;
+  const Json plain = {{"dropout", false}},
+             other = {{"dropout", false}, {"consistency_on", "logits"}};
+  const auto ours = make(plain), paper = make(other);
+  const Batch batch = random_batch(kT1c);
+  const at::Tensor full = paper->teacher().forward(batch.image, {}).logit;
+  at::Tensor masked = torch::zeros_like(batch.image);
+  masked.select(1, 2).copy_(batch.image.select(1, 2));
+  const at::Tensor missing = paper->student().forward(masked, {}).logit;
+  const auto expected = [](const at::Tensor& a, const at::Tensor& b) {
+    return (a - b).square().mean({0, 2, 3, 4}).sum().item<double>();
+  };
+  EXPECT_NEAR(value(paper->loss("joint", batch, {}), "consistency"), expected(full, missing), 1e-5);
+  EXPECT_NEAR(value(ours->loss("joint", batch, {}), "consistency"),
+              expected(full.sigmoid(), missing.sigmoid()), 1e-6);
+}
+
 TEST(MstKdMethodTest, AMissingModalityCannotChangeTheOutput) {
   const torch::NoGradGuard no_grad;
   const auto method = make();

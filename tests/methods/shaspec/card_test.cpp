@@ -33,7 +33,7 @@ at::Tensor slots(std::initializer_list<double> values) {
 // Check 1.
 TEST(ShaSpecCard, HasThePublishedNumberOfParameters) {
   Method method(settings_of({}, 1.0));
-  models::ShaSpecNetwork& network = method.network();
+  models::SharedSpecificNetwork& network = method.network();
   EXPECT_EQ(count(network.encoder()), 35127872);
   EXPECT_EQ(count(network.decoder()), 8528800);
   for (int m = 0; m < 4; ++m) EXPECT_EQ(count(network.private_encoder(m)), 35127872);

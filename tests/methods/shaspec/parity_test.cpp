@@ -96,7 +96,7 @@ TEST(ShaSpecParity, LossesAndGradientsAgreeInFloat) {
 void expect_every_step(const std::string& name) {
   const Json& example = vectors().named(name);
   const torch::NoGradGuard no_grad;
-  models::ShaSpecNetwork& network = method(at::kDouble).network();
+  models::SharedSpecificNetwork& network = method(at::kDouble).network();
   const at::Tensor image = vectors().input(example, at::kDouble);
   const std::vector<SubsetMask> subsets{subset_of(example)};
   const auto shared = network.encode(image, subsets);

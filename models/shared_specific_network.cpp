@@ -1,4 +1,4 @@
-#include "methods/shaspec/network.h"
+#include "models/shared_specific_network.h"
 
 #include <ATen/ATen.h>
 #include <torch/types.h>
@@ -13,26 +13,31 @@ std::string private_encoder_name(const std::string& modality) {
   return published_modality_name(modality) + "_enc";
 }
 
-ShaSpecNetwork::ShaSpecNetwork(const data::ModalitySet& modalities, int outputs, double width)
+SharedSpecificNetwork::SharedSpecificNetwork(const data::ModalitySet& modalities, int outputs,
+                                             double width, const SharedSpecificShape& shape)
     : SharedNetwork(modalities.size(), outputs, width) {
   const std::int64_t channels = bottleneck_channels(width);
   const auto layer = register_module("compos_layer", std::make_shared<torch::nn::Module>());
-  compose_ = layer->register_module(
-      "conv", std::make_shared<WeightStandardisedConv>(
-                  ConvShape{.in = 2 * channels, .out = channels, .kernel = 3, .padding = 1}));
-  classifier_ = register_module("dom_classifier", std::make_shared<torch::nn::Module>());
-  classifier_weight_ =
-      classifier_->register_parameter("weight", torch::zeros({modalities.size(), channels}));
-  classifier_bias_ = classifier_->register_parameter("bias", torch::zeros({modalities.size()}));
+  compose_ = layer->register_module("conv", std::make_shared<WeightStandardisedConv>(
+                                                ConvShape{.in = 2 * channels,
+                                                          .out = channels,
+                                                          .kernel = shape.compose_kernel,
+                                                          .padding = shape.compose_kernel / 2}));
+  if (shape.classifier) {
+    classifier_ = register_module("dom_classifier", std::make_shared<torch::nn::Module>());
+    classifier_weight_ =
+        classifier_->register_parameter("weight", torch::zeros({modalities.size(), channels}));
+    classifier_bias_ = classifier_->register_parameter("bias", torch::zeros({modalities.size()}));
+  }
   for (const std::string& name : modalities.names()) {
     private_.push_back(register_module(private_encoder_name(name),
                                        std::make_shared<ResidualEncoder>(/*in=*/1, width)));
   }
 }
 
-ShaSpecNetwork::Private ShaSpecNetwork::encode_private(const at::Tensor& image,
-                                                       const std::vector<data::SubsetMask>& subsets,
-                                                       bool classify_missing) const {
+SharedSpecificNetwork::Private SharedSpecificNetwork::encode_private(
+    const at::Tensor& image, const std::vector<data::SubsetMask>& subsets,
+    bool classify_missing) const {
   std::vector<at::Tensor> bottlenecks(private_.size()), means(private_.size());
   at::Tensor some_bottleneck, some_mean;
   for (std::size_t m = 0; m < private_.size(); ++m) {
@@ -50,20 +55,23 @@ ShaSpecNetwork::Private ShaSpecNetwork::encode_private(const at::Tensor& image,
     if (!bottlenecks[m].defined()) bottlenecks[m] = at::zeros_like(some_bottleneck);
     if (!means[m].defined()) means[m] = at::zeros_like(some_mean);
   }
-  return {at::cat(bottlenecks, 1),
-          at::linear(at::cat(means, 1), classifier_weight_, classifier_bias_)};
+  Private own{at::cat(bottlenecks, 1), {}};
+  if (classifier_) {
+    own.domains = at::linear(at::cat(means, 1), classifier_weight_, classifier_bias_);
+  }
+  return own;
 }
 
-at::Tensor ShaSpecNetwork::fuse(const at::Tensor& shared,
-                                const at::Tensor& private_features) const {
+at::Tensor SharedSpecificNetwork::fuse(const at::Tensor& shared,
+                                       const at::Tensor& private_features) const {
   const at::Tensor both = at::cat({shared, private_features}, 2).flatten(0, 1);
   return shared + compose_->forward(both).view_as(shared);
 }
 
-void ShaSpecNetwork::initialise() {
+void SharedSpecificNetwork::initialise() {
   SharedNetwork::initialise();
   initialise_fan_in(*compose_);
-  initialise_fan_in(*classifier_);
+  if (classifier_) initialise_fan_in(*classifier_);
   for (const auto& encoder : private_) initialise_fan_out(*encoder);
 }
 

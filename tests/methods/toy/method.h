@@ -6,32 +6,16 @@
 #include <string>
 #include <vector>
 
-#include <torch/nn/modules/conv.h>
-
 #include "methods/method.h"
 #include "methods/registry.h"
-#include "methods/shared/option_binding.h"
+#include "tests/methods/toy/network.h"
+#include "tests/methods/toy/options.h"
 
-namespace lacuna::methods {
+namespace lacuna::methods::toy {
 
-struct ToyOptions {
-  double smooth;
-};
-
-class ToyNetwork : public torch::nn::Module {
+class Method final : public methods::Method {
  public:
-  ToyNetwork(int modalities, std::int64_t channels);
-  at::Tensor encode(const at::Tensor& image, int modality);  // N x channels x D x H x W
-  at::Tensor head(const at::Tensor& feature);                // N x 3 x D x H x W
-
- private:
-  std::vector<torch::nn::Conv3d> encoders_;
-  torch::nn::Conv3d head_{nullptr};
-};
-
-class ToyMethod final : public Method {
- public:
-  explicit ToyMethod(const MethodSettings& settings);
+  explicit Method(const MethodSettings& settings);
 
   torch::nn::Module& module() override { return *network_; }
   std::vector<ParameterGroup> groups() override;
@@ -46,10 +30,10 @@ class ToyMethod final : public Method {
 
  private:
   data::ModalitySet modalities_;
-  ToyOptions options_;
-  std::shared_ptr<ToyNetwork> network_;
+  Options options_;
+  std::shared_ptr<Network> network_;
 };
 
-const MethodEntry& toy_entry();
+const MethodEntry& entry();
 
-}  // namespace lacuna::methods
+}  // namespace lacuna::methods::toy

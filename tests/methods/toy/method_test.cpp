@@ -1,16 +1,16 @@
-#include "tests/methods/toy_method.h"
+#include "tests/methods/toy/method.h"
 
 #include <gtest/gtest.h>
 #include <torch/utils.h>
 
-namespace lacuna::methods {
+namespace lacuna::methods::toy {
 namespace {
 
-std::unique_ptr<Method> make_toy() {
+std::unique_ptr<methods::Method> make_toy() {
   MethodSettings settings;
   settings.options = {{"smooth", 1}};
   settings.width = 0.125;  // one channel
-  return toy_entry().make(settings);
+  return entry().make(settings);
 }
 
 TEST(ToyMethod, AveragesWhatIsAvailable) {
@@ -51,4 +51,4 @@ TEST(ToyMethod, LossHasAGradientForEveryAvailableEncoder) {
 }
 
 }  // namespace
-}  // namespace lacuna::methods
+}  // namespace lacuna::methods::toy
