@@ -20,6 +20,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -53,9 +54,11 @@ struct OptimizerSpec {
 
 // The factor on the learning rate at position i = first + step within the stage.
 struct ScheduleSpec {
-  enum class Kind { kConstant, kPoly, kCosine };
+  enum class Kind { kConstant, kPoly, kCosine, kStep };
   Kind kind = Kind::kConstant;
   double power = 0.9;               // poly: (1 - i / horizon)^power
+  double factor = 0.1;              // step: factor^floor(i / every), with per_epoch counted in
+  std::int64_t every = 1;           // epochs
   std::int64_t first = 0;           // i at the first step of the stage (a restart sets its own)
   std::int64_t horizon = 1;         // poly and cosine reach 0 at i = horizon
   std::int64_t warmup = 0;          // steps of linear warm-up from 0
@@ -157,8 +160,9 @@ struct InferenceRecipe {
   // One window in the middle, at floor((size - patch - 1) / 2), is all that is segmented, and all
   // of the truth that is scored.
   bool centre_crop = false;
-  // Sigmoid: channels in order of application, each where probability > 0.5 writes its tissue, a
-  // later one over an earlier one. Softmax: arg max over channels, channel -> tissue.
+  double threshold = 0.5;  // sigmoid: a channel is where its probability is above it
+  // Sigmoid: channels in order of application, each writes its tissue where it is, a later one over
+  // an earlier one. Softmax: arg max over channels, channel -> tissue.
   struct Channel {
     int channel;
     data::Tissue tissue;
@@ -194,6 +198,9 @@ class Method {
   virtual std::vector<Stage> stages(std::int64_t steps) const = 0;
   virtual data::DataRecipe recipe() const = 0;
   virtual InferenceRecipe inference() const = 0;
+  // The one subset that this network was made for, where a run trains a model per subset; null:
+  // any. Validation and evaluation keep to it, other subsets are refused.
+  virtual std::optional<SubsetMask> serves() const { return std::nullopt; }
   // A spatial extent must be a multiple of this, per axis (D, H, W).
   virtual data::Extent extent_multiple() const = 0;
 

@@ -9,24 +9,32 @@ namespace lacuna::methods {
 // Two lines per method: its declaration here and its place in the list below; the definition lies
 // in the method's own directory.
 // clang-format off
+namespace acn { const MethodEntry& entry(); }
 namespace ccsd { const MethodEntry& entry(); }
 namespace mckd { const MethodEntry& entry(); }
 namespace mmformer { const MethodEntry& entry(); }
 namespace mst_kdnet { const MethodEntry& entry(); }
 namespace rfnet { const MethodEntry& entry(); }
 namespace shaspec { const MethodEntry& entry(); }
+namespace smu_net { const MethodEntry& entry(); }
+namespace u_hemis { const MethodEntry& entry(); }
+namespace u_hved { const MethodEntry& entry(); }
 namespace unet { const MethodEntry& entry(); }
 // clang-format on
 
 const std::vector<const MethodEntry*>& all_methods() {
   static const std::vector<const MethodEntry*> entries = [] {
     std::vector<const MethodEntry*> list = {
+        &acn::entry(),
         &ccsd::entry(),
         &mckd::entry(),
         &mmformer::entry(),
         &mst_kdnet::entry(),
         &rfnet::entry(),
         &shaspec::entry(),
+        &smu_net::entry(),
+        &u_hemis::entry(),
+        &u_hved::entry(),
         &unet::entry(),
     };
     std::sort(list.begin(), list.end(),

@@ -11,6 +11,7 @@
 #include <fmt/core.h>
 #include <fmt/ranges.h>
 
+#include "app/commands/eval_merge.h"
 #include "app/shared/command.h"
 #include "app/shared/score_options.h"
 #include "base/files/file_system.h"
@@ -36,6 +37,7 @@ namespace fs = std::filesystem;
 
 struct EvalArguments {
   fs::path run, data, out, against;
+  std::vector<fs::path> merged;
   std::string split, part, hd95 = "directed";
   std::vector<std::string> subsets;
   double one_empty_mm = evaluation::kOneEmptyMaskHd95Mm, dice_smooth = 0;
@@ -59,14 +61,15 @@ data::Cohort open_data(const EvalArguments& arguments, const worker::LoadedModel
   return cohort;
 }
 
+// Empty: all that the method serves.
 std::vector<data::SubsetMask> read_subsets(const EvalArguments& arguments,
                                            const data::ModalitySet& modalities) {
   std::vector<data::SubsetMask> subsets;
   for (const std::string& text : arguments.subsets) {
-    if (text == "all" && arguments.subsets.size() == 1) return modalities.subsets();
+    if (text == "all" && arguments.subsets.size() == 1) return {};
     subsets.push_back(modalities.parse(text));
   }
-  return subsets.empty() ? modalities.subsets() : subsets;
+  return subsets;
 }
 
 // eval/<split>-<part> of the run, unless told otherwise.
@@ -287,8 +290,10 @@ void run(const EvalArguments& arguments) {
 void add_eval(CLI::App& program, ExitCode&) {
   auto* command = program.add_subcommand("eval", "Dice and HD95 over all modality subsets");
   auto arguments = std::make_shared<EvalArguments>();
-  command->add_option("run", arguments->run, "Run directory (best checkpoint) or a checkpoint")
-      ->required();
+  command->add_option("run", arguments->run, "Run directory (best checkpoint) or a checkpoint");
+  auto* merged = command->add_option("--merge", arguments->merged,
+                                     "Runs of a family, one per subset (method_options.subset), "
+                                     "each evaluated before: their 15-subset tables into --out");
   command->add_option("--data", arguments->data, "Cache to evaluate on (default: the run's)");
   command->add_option("--split", arguments->split, "Split of the cohort (default: the run's)");
   command->add_option("--part", arguments->part,
@@ -326,7 +331,18 @@ void add_eval(CLI::App& program, ExitCode&) {
   command->add_flag("--json", arguments->json, "Print the summary as JSON");
   command->add_flag("--quiet", arguments->quiet, "Print errors only");
   command->footer("Example: lacuna eval runs/mckd --subsets all --hd95 directed");
-  command->callback([arguments] { run(*arguments); });
+  command->callback([arguments, merged] {
+    if (merged->count() > 0) {
+      auto runs = arguments->merged;
+      if (!arguments->run.empty()) runs.insert(runs.begin(), arguments->run);
+      return merge_evaluations({runs, arguments->out, arguments->split, arguments->part,
+                                arguments->json, arguments->quiet});
+    }
+    if (arguments->run.empty()) {
+      throw_error<ConfigError>("name a run directory or a checkpoint, or several with --merge");
+    }
+    run(*arguments);
+  });
 }
 
 }  // namespace lacuna::app

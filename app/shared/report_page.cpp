@@ -9,6 +9,7 @@
 #include "base/files/file_system.h"
 #include "base/process/build_info.h"
 #include "base/text/log.h"
+#include "monitoring/report/families.h"
 #include "monitoring/report/report.h"
 
 namespace lacuna::app {
@@ -17,6 +18,7 @@ void write_report_page(const std::vector<std::filesystem::path>& directories,
                        const std::vector<std::string>& labels, const std::filesystem::path& page) {
   std::vector<monitoring::RunRecord> runs = monitoring::read_runs(directories);
   for (std::size_t i = 0; i < labels.size(); ++i) runs[i].label = labels[i];
+  runs = monitoring::join_families(std::move(runs));
   for (const monitoring::RunRecord& run : runs) {
     for (const std::string& note : run.notes) log::warn("{}: {}", run.label, note);
   }

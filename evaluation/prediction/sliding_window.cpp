@@ -92,7 +92,8 @@ at::Tensor compose_labels(const InferenceRecipe& recipe, const at::Tensor& value
     }
     return tissues.to(values.device()).index({values.argmax(1)});
   }
-  const double threshold = recipe.blend_probabilities ? 0.5 : 0.0;  // sigmoid(0) = 0.5
+  const double p = recipe.threshold;
+  const double threshold = recipe.blend_probabilities ? p : std::log(p / (1 - p));
   at::Tensor labels = torch::zeros({values.size(0), values.size(2), values.size(3), values.size(4)},
                                    values.options().dtype(torch::kUInt8));
   for (const auto& [channel, tissue] : recipe.channels) {

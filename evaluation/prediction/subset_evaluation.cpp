@@ -53,6 +53,21 @@ at::Tensor load_volume(const data::CaseFile& file, const methods::Method& method
   return image;
 }
 
+std::vector<SubsetMask> served_subsets(const methods::Method& method,
+                                       const data::ModalitySet& modalities,
+                                       const std::vector<SubsetMask>& asked) {
+  const auto served = method.serves();
+  if (!served) return asked.empty() ? modalities.subsets() : asked;
+  for (const SubsetMask subset : asked) {
+    if (subset == *served) continue;
+    throw_error<ConfigError>(
+        "this model was made for {} alone (method_options.subset) and cannot be asked for {}. "
+        "Evaluate the run of that subset, or leave --subsets out",
+        modalities.format(*served), modalities.format(subset));
+  }
+  return {*served};
+}
+
 namespace {
 
 // A case that waits to be scored.
@@ -101,8 +116,7 @@ SegmentedCase segment_case(methods::Method& method, const data::Cohort& cohort,
   const data::CaseFile& file = own ? *own : options.open(info);
   SegmentedCase made;
   made.info = &info;
-  for (const SubsetMask subset :
-       options.subsets.empty() ? cohort.modalities.subsets() : options.subsets) {
+  for (const SubsetMask subset : served_subsets(method, cohort.modalities, options.subsets)) {
     if ((subset & ~info.available) == 0) made.subsets.push_back(subset);
   }
   const auto [depth, height, width] = info.full_extent;
@@ -161,6 +175,7 @@ std::vector<CaseScore> score_segmented(const SegmentedCase& made, const data::Co
 std::vector<CaseScore> evaluate(methods::Method& method, const data::Cohort& cohort,
                                 const EvaluationOptions& options) {
   method.invalidate_evaluation_cache();
+  served_subsets(method, cohort.modalities, options.subsets);  // refuses before any work
   ScoreOptions rules = options.score;
   rules.predicted_tissues = predicted_tissues(method);
   std::vector<CaseScore> scores;

@@ -52,6 +52,12 @@ inline const std::vector<std::string> kCalibrationColumns = {"calibration.ece", 
                                                              "calibration.mce", "calibration.brier",
                                                              "calibration.nll"};
 
+// The subsets to score a method on: those that are asked for, or all; of a method that serves one
+// subset, that one. Throws ConfigError naming a subset that it does not serve.
+std::vector<data::SubsetMask> served_subsets(const methods::Method& method,
+                                             const data::ModalitySet& modalities,
+                                             const std::vector<data::SubsetMask>& asked);
+
 // Scores of every case and subset (a subset that a case cannot provide is left out, and counted).
 std::vector<CaseScore> evaluate(methods::Method& method, const data::Cohort& cohort,
                                 const EvaluationOptions& options);

@@ -45,7 +45,7 @@ at::Tensor generate(at::IntArrayRef shape, const Formula& formula, const Functio
 at::Tensor fill(const std::string& name, at::IntArrayRef shape, std::uint64_t seed) {
   const Formula formula(name, seed);
   const auto make = [&](const auto& value) { return generate(shape, formula, value); };
-  if (name == "input") return make([](double u) { return u; });
+  if (name == "input") return fill_input(name, shape, seed);
   if (name.ends_with("running_mean")) return make([](double u) { return 0.1 * u; });
   if (name.ends_with("running_var")) return make([](double u) { return 1 + 0.2 * std::abs(u); });
   if (name.ends_with("num_batches_tracked")) return at::zeros(shape, at::kFloat);
@@ -55,6 +55,10 @@ at::Tensor fill(const std::string& name, at::IntArrayRef shape, std::uint64_t se
   }
   if (name.ends_with("weight")) return make([](double u) { return 1 + 0.1 * u; });
   return make([](double u) { return 0.1 * u; });
+}
+
+at::Tensor fill_input(const std::string& name, at::IntArrayRef shape, std::uint64_t seed) {
+  return generate(shape, Formula(name, seed), [](double u) { return u; });
 }
 
 at::Tensor fill_label(at::IntArrayRef shape, std::uint64_t seed, int classes) {

@@ -20,6 +20,9 @@ namespace lacuna::methods {
 // float32, on the CPU.
 at::Tensor fill(const std::string& name, at::IntArrayRef shape, std::uint64_t seed);
 
+// The same for a tensor that is filled like an input image, whatever its name: u.
+at::Tensor fill_input(const std::string& name, at::IntArrayRef shape, std::uint64_t seed);
+
 // N x D x H x W, uint8: class min(floor((u + 1) / 2 * classes), classes - 1) per block of 4^3
 // voxels, u running over the grid of blocks (extents divided by 4, rounded up).
 at::Tensor fill_label(at::IntArrayRef shape, std::uint64_t seed, int classes = 4);

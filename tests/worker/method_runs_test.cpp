@@ -74,6 +74,20 @@ const std::vector<Example>& examples() {
        0},
       // Its dropout, too.
       {"mmformer", Json::object(), {32, 32, 32}, 3, {"fuse_dice", "sep_cross", "prm_dice"}, 0},
+      // One network for one subset, and one for all; two discriminators in one phase.
+      {"smu-net",
+       {{"subset", "FLAIR+T1c"}},
+       {32, 32, 16},
+       4,
+       {"dice_missing", "content", "gram", "adversarial", "discriminator/full"}},
+      {"acn",
+       Json::object(),
+       {32, 32, 32},
+       4,
+       {"dice_missing", "information", "entropy", "feature", "discriminator/entropy"}},
+      // The learning rate falls after each step; noise of the sample's own.
+      {"u-hemis", Json::object(), {24, 32, 20}, 4, {"cross_entropy", "dice", "decay"}},
+      {"u-hved", Json::object(), {24, 32, 20}, 4, {"kl_subsets", "kl_prior", "images"}},
   };
   return all;
 }

@@ -19,6 +19,11 @@ double schedule_factor(const methods::ScheduleSpec& schedule, std::int64_t stage
   if (schedule.kind == Kind::kConstant) return 1;
 
   const std::int64_t past_warmup = position - schedule.warmup;
+  if (schedule.kind == Kind::kStep) {
+    const std::int64_t every =
+        schedule.every * (schedule.per_epoch ? std::max<std::int64_t>(steps_per_epoch, 1) : 1);
+    return std::pow(schedule.factor, past_warmup / std::max<std::int64_t>(every, 1));
+  }
   double done = 0;  // part of the curve behind us, 0..1
   if (schedule.restart_period > 0) {
     done = static_cast<double>(past_warmup % schedule.restart_period) /

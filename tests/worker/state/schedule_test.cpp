@@ -111,5 +111,22 @@ TEST(Schedule, GranularityHoldsTheRate) {
   EXPECT_DOUBLE_EQ(schedule_factor(spec, 20), 0.8);
 }
 
+// U-HeMIS card, check 9; and by epochs of 7 steps.
+TEST(Schedule, StepsMultiplyTheRate) {
+  ScheduleSpec spec;
+  spec.kind = ScheduleSpec::Kind::kStep;
+  spec.factor = 0.25;
+  spec.every = 10000;
+  const double rates[] = {1e-3, 2.5e-4, 6.25e-5, 1.5625e-5, 3.90625e-6, 9.765625e-7};
+  for (int k = 0; k < 6; ++k) {
+    EXPECT_DOUBLE_EQ(1e-3 * schedule_factor(spec, 10000 * k), rates[k]);
+    EXPECT_DOUBLE_EQ(1e-3 * schedule_factor(spec, 10000 * k + 9999), rates[k]);
+  }
+  spec.per_epoch = true;
+  spec.every = 3;
+  EXPECT_DOUBLE_EQ(schedule_factor(spec, 20, 7), 1);
+  EXPECT_DOUBLE_EQ(schedule_factor(spec, 21, 7), 0.25);
+}
+
 }  // namespace
 }  // namespace lacuna::worker
