@@ -83,7 +83,7 @@ int ForeignTable::column(std::string_view name) const {
 
 namespace {
 
-ForeignTable with_header(Table table) {
+ForeignTable with_header(lacuna::Table table) {
   ForeignTable result;
   if (table.rows.empty()) return result;
   result.header = table.rows.front();

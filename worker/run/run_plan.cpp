@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/text/log.h"
 
 namespace lacuna::worker {
 namespace {
@@ -79,6 +80,15 @@ bool RunPlan::any_joint() const {
     }
   }
   return false;
+}
+
+void RunPlan::announce_joint(const RunConfig& config, int trainers) const {
+  const std::int64_t at_once = config.micro_batch * trainers;
+  if (!any_joint() || at_once == 0 || at_once >= config.batch) return;
+  log::info(
+      "losses that look at the whole batch see the {} of its {} samples that are computed at once "
+      "(train.micro_batch)",
+      at_once, config.batch);
 }
 
 int RunPlan::stage_at(std::int64_t step) const {

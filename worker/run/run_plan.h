@@ -21,7 +21,9 @@ class RunPlan {
 
   const std::vector<methods::Stage>& stages() const { return stages_; }
   std::int64_t steps() const { return steps_; }
-  bool any_joint() const;                 // whether a phase's loss looks at the whole batch
+  bool any_joint() const;  // whether a phase's loss looks at the whole batch
+  // Says in the log when such a loss sees less than the batch, since it is computed in parts.
+  void announce_joint(const RunConfig& config, int trainers) const;
   int stage_at(std::int64_t step) const;  // the last stage at and past the end
   std::int64_t start_of(int stage) const { return starts_[static_cast<std::size_t>(stage)]; }
 

@@ -108,8 +108,8 @@ std::vector<std::string> written_profiles() {
 }
 
 INSTANTIATE_TEST_SUITE_P(Profiles, Layout, ::testing::ValuesIn(written_profiles()),
-                         [](const auto& info) {
-                           std::string name = info.param;
+                         [](const auto& about) {
+                           std::string name = about.param;
                            std::replace(name.begin(), name.end(), '-', '_');
                            return name;
                          });
