@@ -28,6 +28,14 @@ ImageRows::ImageRows(const at::Tensor& image, const std::vector<data::SubsetMask
   images_ = at::cat({images_.index_select(0, destination_), zero});
 }
 
+void ImageRows::settle(const std::vector<at::Tensor*>& encoded) const {
+  if (images_.size(0) == present_ || !encoded.front()->requires_grad()) return;
+  if (zero_image(encoded.front()->detach()).any().item<bool>()) return;
+  for (at::Tensor* each : encoded) {
+    *each = at::cat({each->narrow(0, 0, present_), zero_image(*each).detach()});
+  }
+}
+
 at::Tensor ImageRows::by_sample(const at::Tensor& encoded) const {
   const at::Tensor all =
       complete() ? encoded.narrow(0, 0, present_) : encoded.index_select(0, source_);

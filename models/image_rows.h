@@ -28,6 +28,12 @@ class ImageRows {
 
   // encoded: R x ... -> N x M x ..., with gradient from every place into its row.
   at::Tensor by_sample(const at::Tensor& encoded) const;
+  // Stops the gradient into the zero image while nothing is left of it in the first of `encoded`
+  // (R x ... each, the deepest first): while every shift of the norms is 0, before the first step.
+  // Its maps are then constant, each norm multiplies the gradient by 1 / sqrt(eps) = 316, and after
+  // fifty of them it is 1e49, true but of no use, and not finite in float.
+  void settle(const std::vector<at::Tensor*>& encoded) const;
+
   // Of the zero image: 1 x ... .
   at::Tensor zero_image(const at::Tensor& encoded) const { return encoded.narrow(0, present_, 1); }
   // The same from the present rows alone (present() x ...): 0 where an image is missing.

@@ -16,7 +16,8 @@ SharedNetwork::SharedNetwork(int modalities, int outputs, double width) {
 SharedNetwork::Features SharedNetwork::encode(const at::Tensor& image,
                                               const std::vector<data::SubsetMask>& subsets) const {
   const ImageRows rows(image, subsets);
-  const EncoderOutput out = encoder_->forward(rows.images());
+  EncoderOutput out = encoder_->forward(rows.images());
+  rows.settle({&out.bottleneck, &out.skips[0], &out.skips[1], &out.skips[2], &out.skips[3]});
   Features features;
   features.bottleneck = rows.by_sample(out.bottleneck);
   for (std::size_t i = 0; i < out.skips.size(); ++i) {

@@ -45,7 +45,8 @@ SharedSpecificNetwork::Private SharedSpecificNetwork::encode_private(
     for (const data::SubsetMask subset : subsets) alone.push_back(subset >> m & 1u);
     const ImageRows rows(image.narrow(1, static_cast<std::int64_t>(m), 1), alone);
     if (rows.present() == 0 && !classify_missing) continue;
-    const EncoderOutput out = private_[m]->reduce(rows.images());
+    EncoderOutput out = private_[m]->reduce(rows.images());
+    rows.settle({&out.global_mean, &out.reduced});
     some_mean = means[m] = rows.by_sample(out.global_mean.flatten(1));
     if (rows.present() == 0) continue;
     some_bottleneck = bottlenecks[m] = rows.present_by_sample(private_[m]->pool(

@@ -23,7 +23,8 @@ SubsetFeatures::SubsetFeatures(const models::SharedSpecificNetwork& network,
                                Fill fill)
     : network_(network), fill_(fill), image_(image) {
   const models::ImageRows rows(image, available, /*zero_image=*/true);
-  const models::EncoderOutput out = network.encoder().forward(rows.images());
+  models::EncoderOutput out = network.encoder().forward(rows.images());
+  rows.settle({&out.bottleneck, &out.skips[0], &out.skips[1], &out.skips[2], &out.skips[3]});
   shared_ = rows.by_sample(out.bottleneck);
   zero_ = rows.zero_image(out.bottleneck);
   for (std::size_t level = 0; level < skips_.size(); ++level) {

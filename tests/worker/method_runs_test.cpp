@@ -5,8 +5,10 @@
 #include <torch/types.h>
 #include <torch/utils.h>
 
+#include "base/text/options.h"
 #include "methods/registry.h"
 #include "tests/worker/ranked_toy.h"
+#include "worker/setup/device_setup.h"
 #include "worker/step/phase_step.h"
 
 namespace lacuna::worker {
@@ -64,6 +66,8 @@ const std::vector<Example>& examples() {
        {"dice_full", "consistency", "attention", "adversarial", "discriminator/missing"}},
       // All modalities in the first step, the meta phase there, random subsets after it.
       {"mckd", Json::object(), {32, 64, 64}, 3, {"dice", "bce", "kd"}},
+      // Sizes 1 to 3 of the hierarchy, a path per sample.
+      {"ccsd", Json::object(), {32, 64, 64}, 3, {"dice", "bce", "hmsd", "dmcd"}},
       {"unet", {{"levels", 4}}, {32, 32, 32}, 3, {"dice", "bce"}},
       // A loss over the batch, over the end of the warm-up (a 15th of the run).
       {"rfnet",
@@ -161,17 +165,24 @@ TEST_P(MethodRuns, TwoRanksHaveTheLossesOfOne) {
 }
 
 // The losses of every phase of two steps on one batch.
-std::vector<double> losses_of_two_steps(const Example& example, bool bf16) {
+std::vector<double> losses_of_two_steps(const Example& example, bool bf16,
+                                        at::MemoryFormat layout = at::MemoryFormat::Contiguous) {
   const methods::MethodEntry& entry = methods::find_method(example.method);
+  Json options = example.options;
+  for (const Option& option : entry.options) {
+    if (option.path == "dropout") options["dropout"] = false;  // its masks follow the layout
+  }
   const auto method =
       methods::make_method(entry.name, data::ModalitySet({"FLAIR", "T1", "T1c", "T2"}), 0.0625,
                            example.options, example.patch);
   torch::manual_seed(1);
   method->initialise();
+  place(*method, {at::kCPU, layout});
   methods::Batch batch;
   const auto [d, h, w] = example.patch;
   batch.image = torch::randn({2, 4, d, h, w});
   batch.label = (batch.image.sum(1) > 2).to(at::kByte) * 3;  // something to learn
+  batch.image = batch.image.contiguous(layout);
   batch.subsets.assign(static_cast<std::size_t>(method->recipe().draws), {0b1111, 0b0101});
   batch.sample_index = {3, 4};
   TrainingState state(*method, 0);
@@ -211,6 +222,18 @@ TEST_P(MethodRuns, TwoStepsInBf16FollowThoseInFloat) {
   std::cout << "; bf16";
   for (const double x : narrow) std::cout << ' ' << x;
   std::cout << '\n';
+}
+
+// The same numbers in another order of summation; the second step starts from weights that differ
+// by rounding already.
+TEST_P(MethodRuns, ChannelsLastHasTheLossesOfContiguousTensors) {
+  const auto plain = losses_of_two_steps(GetParam(), false);
+  const auto last = losses_of_two_steps(GetParam(), false, at::MemoryFormat::ChannelsLast3d);
+  ASSERT_EQ(last.size(), plain.size());
+  for (std::size_t i = 0; i < plain.size(); ++i) {
+    const bool first_step = i < plain.size() / 2;
+    EXPECT_NEAR(last[i], plain[i], (first_step ? 1e-4 : 1e-2) * std::abs(plain[i])) << i;
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(BuiltIn, MethodRuns, ::testing::ValuesIn(examples()),

@@ -4,6 +4,7 @@
 #include "methods/ccsd/method.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 
 #include <gtest/gtest.h>
@@ -309,6 +310,17 @@ TEST(Ccsd, EveryParameterThatIsTrainedHasAGradient) {
   const auto method = make();
   const Comparison comparison = compare_phase(*method, "train", random_batch(kAll), {});
   for (const auto& [name, gradient] : comparison.gradients) EXPECT_TRUE(gradient) << name;
+}
+
+// Through fifty norms of constant maps the gradient of a zero image overflows (ImageRows::settle).
+TEST(Ccsd, AFreshNetworkTakesItsFirstStep) {
+  const auto method = make({}, 0.0625, /*fresh=*/true);
+  const Comparison comparison = compare_phase(*method, "train", random_batch(kFlairT1c), {});
+  for (const auto& [name, gradient] : comparison.gradients) {
+    ASSERT_TRUE(gradient) << name;
+    EXPECT_TRUE(std::isfinite(*gradient)) << name;
+    EXPECT_LT(*gradient, 1e6) << name;
+  }
 }
 
 TEST(CcsdOptions, EachOptionChangesWhatItSays) {
