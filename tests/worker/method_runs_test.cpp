@@ -174,7 +174,7 @@ std::vector<double> losses_of_two_steps(const Example& example, bool bf16,
   }
   const auto method =
       methods::make_method(entry.name, data::ModalitySet({"FLAIR", "T1", "T1c", "T2"}), 0.0625,
-                           example.options, example.patch);
+                           options, example.patch);
   torch::manual_seed(1);
   method->initialise();
   place(*method, {at::kCPU, layout});
