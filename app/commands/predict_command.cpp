@@ -1,4 +1,5 @@
 // lacuna predict: masks of new cases, on the grid of their own NIfTI files.
+#include <algorithm>
 #include <cstring>
 #include <filesystem>
 #include <memory>
@@ -85,24 +86,22 @@ data::SourceCohort read_images(const PredictArguments& arguments,
 }
 
 // A single file of a case named as its data set names it: the case is what lies beside it.
-data::SourceCohort read_file(const PredictArguments& arguments, const worker::LoadedModel& model) {
-  const std::string stem = stem_of(arguments.in);
-  for (const data::Profile& profile : data::all_profiles()) {
-    const bool asked = arguments.profile == "auto" || arguments.profile == profile.name;
-    if (!asked || profile.modalities != model.modalities.names()) continue;
-    for (const std::string& suffix : profile.suffixes) {
-      if (!stem.ends_with(suffix)) continue;
-      const std::string id = stem.substr(0, stem.size() - suffix.size());
-      if (arguments.profile == "auto" && !profile.matches(id)) continue;
-      data::SourceCase one;
-      one.name.id = id;
-      one.directory = arguments.in.parent_path().empty() ? "." : arguments.in.parent_path();
-      for (int m = 0; m < model.modalities.size(); ++m) {
-        fs::path image = one.directory / profile.image_file(id, m);
-        if (!fs::exists(image)) image.replace_extension();  // .nii
-        one.images.push_back(fs::exists(image) ? image : fs::path());
-      }
-      return {&profile, "named like " + profile.title, {one}};
+data::SourceCohort read_file(const PredictArguments& arguments) {
+  const fs::path file = fs::absolute(arguments.in).lexically_normal();
+  for (const fs::path& root : {file.parent_path(), file.parent_path().parent_path()}) {
+    data::SourceCohort found;
+    try {
+      found = data::scan_source(root, arguments.profile);
+    } catch (const Error&) {
+      continue;  // no data set begins here
+    }
+    for (data::SourceCase& one : found.cases) {
+      const bool mine = std::any_of(one.images.begin(), one.images.end(), [&](const auto& image) {
+        return !image.empty() && fs::absolute(image).lexically_normal() == file;
+      });
+      if (!mine) continue;
+      found.cases = {std::move(one)};
+      return found;
     }
   }
   throw_error<DataError>(
@@ -117,7 +116,7 @@ data::SourceCohort read_source(const PredictArguments& arguments,
     throw_error<ConfigError>("name either --in (a directory of cases, a case, a file) or --image");
   }
   if (!arguments.images.empty()) return read_images(arguments, model);
-  if (fs::is_regular_file(arguments.in)) return read_file(arguments, model);
+  if (fs::is_regular_file(arguments.in)) return read_file(arguments);
   return data::scan_source(arguments.in, arguments.profile);
 }
 
