@@ -14,7 +14,7 @@ namespace {
 
 const data::ModalitySet kBrats({"FLAIR", "T1", "T1c", "T2"});
 
-std::unique_ptr<Method> make(double width, const Json& options) {
+std::unique_ptr<methods::Method> make(double width, const Json& options) {
   return make_method("unet", kBrats, width, options);
 }
 
