@@ -170,7 +170,7 @@ TEST_F(RankSessionTest, TheOthersAreToldBeforeAnythingIsWritten) {
   disk_ = answer.get_future().share();
   start_both();
   pulses_[0].beat(0, Activity::kSaving);
-  pulses_[1].beat(0, Activity::kReducing);
+  pulses_[1].beat(0, Activity::kWaiting);
   EXPECT_THAT(reason(1), HasSubstr("rank 0"));
   answer.set_value();
   EXPECT_THAT(reason(0), HasSubstr("a save does not end"));

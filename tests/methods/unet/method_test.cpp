@@ -18,7 +18,7 @@ std::unique_ptr<methods::Method> make(double width, const Json& options) {
   return make_method("unet", kBrats, width, options);
 }
 
-std::int64_t parameters(Method& method) {
+std::int64_t parameters(methods::Method& method) {
   std::int64_t count = 0;
   for (const auto& parameter : method.module().parameters()) count += parameter.numel();
   return count;
