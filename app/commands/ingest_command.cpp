@@ -50,6 +50,7 @@ void print(const data::IngestReport& report) {
   constexpr double kMegabyte = 1e6;
   const data::Cohort& cohort = report.cohort;
   fmt::print("profile      {}: {}\n", cohort.profile, report.why_profile);
+  if (!report.licence.empty()) fmt::print("licence      {}\n", report.licence);
   fmt::print("cases        {} ({} made, {} already there) of {} patients, {} refused\n",
              cohort.cases.size(), report.made, report.kept, count_patients(cohort),
              cohort.refused.size());

@@ -153,6 +153,21 @@ void keep_if_any(std::vector<Candidate>& candidates, Keep keep) {
       where.string(), fmt::join(known, ", "), tree.images().begin()->second.path.string());
 }
 
+// Forms that any data may have overlap: the one that sees most cases is meant, and directories say
+// more than loose files.
+void keep_likeliest_form(std::vector<Candidate>& candidates) {
+  const auto rank = [](const Candidate& one) {
+    return std::pair(one.places.size(), !one.profile->unit_is_file);
+  };
+  const Candidate& best =
+      *std::max_element(candidates.begin(), candidates.end(),
+                        [&](const auto& a, const auto& b) { return rank(a) < rank(b); });
+  const auto most = rank(best);
+  const auto places = best.places;
+  std::erase_if(candidates,
+                [&](const Candidate& one) { return rank(one) != most || one.places != places; });
+}
+
 // What has cases that no other candidate sees whole: data sets side by side.
 void require_one_data_set(std::vector<Candidate>& candidates, const std::filesystem::path& where) {
   const auto most = std::max_element(
@@ -197,6 +212,7 @@ ProfileChoice choose_profile(const SourceTree& tree, const std::filesystem::path
     if (!candidates.empty()) break;
   }
   if (candidates.empty()) refuse_unknown(tree, where);
+  if (candidates.front().profile->generic) keep_likeliest_form(candidates);
   require_one_data_set(candidates, where);
 
   std::string reason;
@@ -273,14 +289,13 @@ ProfileChoice choose_profile(const SourceTree& tree, const std::filesystem::path
 std::vector<std::string> profiles_with_values(const Profile& profile, const std::string& id,
                                               const std::vector<int>& values) {
   std::vector<std::string> names;
+  if (profile.generic) return names;  // its values were stated, not recognised
   for (const Profile& other : all_profiles()) {
-    if (!other.automatic || other.name == profile.name) continue;
+    if (!other.automatic || other.generic || other.name == profile.name) continue;
     const bool all = std::all_of(values.begin(), values.end(), [&](int value) {
       return other.tissue(static_cast<std::uint8_t>(value)).has_value();
     });
-    if (all && other.generic == profile.generic && (profile.generic || other.matches(id))) {
-      names.push_back(other.name);
-    }
+    if (all && other.matches(id)) names.push_back(other.name);
   }
   return names;
 }

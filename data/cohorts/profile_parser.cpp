@@ -393,7 +393,8 @@ class Parser {
       writing.text = {text_in(text, "file", "phantom.text"), text["content"].dump(2), ""};
     }
     try {
-      profile_.make_case(0, "TCIA01", "HGG");
+      profile_.make_case(0, writing.institutions.empty() ? "TCIA01" : writing.institutions[0],
+                         "HGG");
     } catch (const ConfigError& error) {
       refuse("phantom.case", std::string("does not fit the rest: ") + error.what());
     }

@@ -147,7 +147,9 @@ struct Growing {
   Growing(Parts& into, const CaseIndex& index) : parts(&into) {
     // "train" last, so that it wins where an older cache has a patient in several parts.
     for (const char* part : {"test", "validation", "meta", "train"}) {
-      for (const std::string& id : into[part]) {
+      const auto there = into.find(part);
+      if (there == into.end()) continue;
+      for (const std::string& id : there->second) {
         const CaseInfo& info = *index.at(id);
         part_of[patient_of(info)] = part;
         if (members[part].insert(patient_of(info)).second && part == std::string("test")) {

@@ -251,6 +251,7 @@ IngestReport ingest(const IngestOptions& options, FileSystem& files) {
 
   IngestReport report;
   report.why_profile = source.why;
+  report.licence = profile.licence;
   Cohort& cohort = report.cohort;
   cohort.directory = options.output;
   cohort.profile = profile.name;

@@ -37,7 +37,7 @@ struct IngestOptions {
 
 struct IngestReport {
   Cohort cohort;  // cohort.refused: what was not taken, and why
-  std::string why_profile;
+  std::string why_profile, licence;
   std::int64_t made = 0, kept = 0;
   std::uint64_t source_bytes = 0, cache_bytes = 0;  // of the made cases; of all
   bool cohort_changed = false;

@@ -131,12 +131,15 @@ TEST_F(ProfileFileTest, IsReadAsTheShippedOnesAre) {
   json_["case"] = {{"match", "(P\\d+)_(v\\d)"}, {"groups", {"patient", "visit"}}};
   json_["values"] = {{"7", "tumour"}};
   json_["regions"] = {{"GTV", {"tumour"}}};
-  std::ofstream(folder_ / "mine.json") << json_.dump();
-  const Profile& profile = find_profile((folder_ / "mine.json").string());
   EXPECT_THAT(message(), HasSubstr("phantom.case"));  // its case is not named P1_v1
   json_.erase("phantom");
   EXPECT_EQ(message(), "no error");
-  (void)profile;
+  const Profile& profile = find_profile((folder_ / "mine.json").string());
+  EXPECT_EQ(profile.parse("x/P7_v2")->at("patient"), "P7");
+  EXPECT_EQ(profile.parse("x/P7_v2")->at("id"), "P7_v2");
+  EXPECT_EQ(profile.tissue(7), Tissue::kTumour);
+  EXPECT_EQ(profile.modalities, (std::vector<std::string>{"FLAIR", "T1", "T1c", "T2"}));
+  EXPECT_FALSE(profile.matches("x/P7"));
 }
 
 TEST_F(ProfileFileTest, ContradictionsAreNamed) {

@@ -70,6 +70,31 @@ TEST(Splits, DependOnTheSeedAlone) {
   EXPECT_NE(make_splits(cases, {5, 2}), first);
 }
 
+// With one permutation for all strata, case n of one institution would always share its fold with
+// case n of the next.
+TEST(Splits, StrataAreShuffledApart) {
+  std::vector<CaseInfo> cases;
+  for (const char* institution : {"A", "B"}) {
+    for (int i = 0; i < 25; ++i) {
+      CaseInfo info;
+      info.id = fmt::format("{}{:02}", institution, i);
+      info.institution = institution;
+      info.has_label = true;
+      cases.push_back(info);
+    }
+  }
+  std::map<std::string, int> fold_of;
+  const Splits splits = make_splits(cases, {5, 1});
+  for (int k = 0; k < 5; ++k) {
+    for (const auto& id : splits.at(fmt::format("fold{}", k)).at("test")) fold_of[id] = k;
+  }
+  int together = 0;
+  for (int i = 0; i < 25; ++i) {
+    together += fold_of.at(fmt::format("A{:02}", i)) == fold_of.at(fmt::format("B{:02}", i));
+  }
+  EXPECT_LT(together, 15);  // 5 expected by chance, 25 with one permutation
+}
+
 TEST(Splits, SmallCohortsKeepATrainingCase) {
   auto cases = sixty();
   for (const std::size_t count : {1u, 2u, 3u, 5u, 8u}) {
