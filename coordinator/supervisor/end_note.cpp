@@ -6,6 +6,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -14,7 +15,7 @@
 #include "base/process/clock.h"
 #include "base/process/deadlines.h"
 #include "base/process/host.h"
-#include "base/text/json.h"
+#include "base/text/parse_json.h"
 #include "coordinator/status/heartbeat.h"
 
 namespace lacuna::coordinator {
@@ -120,7 +121,7 @@ std::vector<EndNote> read_end_notes(const Path& run_directory) {
   std::vector<EndNote> notes;
   for (const Path& path : find_notes(run_directory)) {
     std::ifstream file(path);
-    const Json json = Json::parse(file, nullptr, /*allow_exceptions=*/false);
+    const Json json = parse_json_line(std::string(std::istreambuf_iterator<char>(file), {}));
     if (!json.is_object()) continue;  // torn, or being written
     try {
       notes.push_back({json.at("rank"), json.at("host"), json.at("code"), json.at("signal"),

@@ -26,7 +26,7 @@ std::string lock_problem(FileSystem& files, const Path& directory) {
   std::string problem;
   try {
     const Lease lease(directory);
-  } catch (const DataError& error) {
+  } catch (const Error& error) {
     problem = error.what();
   }
   files.remove_all(directory);
