@@ -1,4 +1,5 @@
 // The program: parses the command line, runs one command, and turns errors into exit codes.
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -86,9 +87,14 @@ int lacuna::app::run_program(const std::vector<std::string>& arguments) {
   program.set_version_flag("--version", LACUNA_VERSION);
   ExitCode code = ExitCode::kDone;
   for (const auto add : kCommands) add(program, code);
+  // Behind `sweep job ... --` stands the command line of another program: no option there is ours.
+  std::vector<std::string> ours = arguments;
+  if (ours.size() > 1 && ours[0] == "sweep" && ours[1] == "job") {
+    ours.erase(std::find(ours.begin(), ours.end(), "--"), ours.end());
+  }
   try {
-    check_command_name(program, arguments);
-    program.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));  // last first
+    check_command_name(program, ours);
+    program.parse(std::vector<std::string>(ours.rbegin(), ours.rend()));  // last first
   } catch (const CLI::ParseError& error) {
     const int parsed = program.exit(error);
     return parsed == 0 ? 0 : static_cast<int>(ExitCode::kBadUsage);

@@ -4,7 +4,9 @@
 // image (ATen/native/Convolution.cpp, use_mkldnn: at most 20480 elements in N x C x D x H), which
 // takes several times as long. This function asks oneDNN for those, too: float on the CPU, kernels
 // larger than a voxel, without autocast. Differentiable once (Error on create_graph) where it does,
-// and the same as at::conv3d everywhere else. Layouts follow the input, as in at::conv3d.
+// and the same as at::conv3d everywhere else, but for one fault of oneDNN: in bf16 on the CPU, maps
+// that the kernel reaches over are convolved in float (the result is bf16). Layouts follow the
+// input, as in at::conv3d.
 #pragma once
 
 #include <ATen/core/Tensor.h>

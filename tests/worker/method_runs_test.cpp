@@ -170,11 +170,11 @@ std::vector<double> losses_of_two_steps(const Example& example, bool bf16,
   const methods::MethodEntry& entry = methods::find_method(example.method);
   Json options = example.options;
   for (const Option& option : entry.options) {
-    if (option.path == "dropout") options["dropout"] = false;  // its masks follow the layout
+    if (option.path != "dropout") continue;  // its masks follow the layout
+    options["dropout"] = option.type == Option::Type::kBool ? Json(false) : Json(0);
   }
-  const auto method =
-      methods::make_method(entry.name, data::ModalitySet({"FLAIR", "T1", "T1c", "T2"}), 0.0625,
-                           options, example.patch);
+  const auto method = methods::make_method(
+      entry.name, data::ModalitySet({"FLAIR", "T1", "T1c", "T2"}), 0.0625, options, example.patch);
   torch::manual_seed(1);
   method->initialise();
   place(*method, {at::kCPU, layout});
@@ -201,27 +201,19 @@ std::vector<double> losses_of_two_steps(const Example& example, bool bf16,
 }
 
 // A number of bf16 has 8 bits, and rounding to it is as likely up as down, so that losses, which
-// are means over thousands of voxels, agree much better: measured 2e-4 to 4e-3 of themselves. In
-// the second step the weights are others: a forward pass with casts of the old ones would repeat
-// the first loss.
+// are means over thousands of voxels, agree much better: measured 1e-4 to 1.1e-2 of themselves. In
+// the second step the weights are others: a forward pass with casts of the old ones would not move
+// the loss, which otherwise moves as in float (measured: within a fifth).
 TEST_P(MethodRuns, TwoStepsInBf16FollowThoseInFloat) {
   const auto wide = losses_of_two_steps(GetParam(), false);
   const auto narrow = losses_of_two_steps(GetParam(), true);
   ASSERT_EQ(narrow.size(), wide.size());
-  double moved = 0;
   for (std::size_t i = 0; i < wide.size(); ++i) {
-    const double tolerance = 0.02 * std::abs(wide[i]);
-    EXPECT_NEAR(narrow[i], wide[i], tolerance) << i;
-    if (i >= wide.size() / 2) {
-      moved = std::max(moved, std::abs(wide[i] - wide[i - wide.size() / 2]) / tolerance);
-    }
+    EXPECT_NEAR(narrow[i], wide[i], 0.02 * std::abs(wide[i])) << i;
   }
-  EXPECT_GT(moved, 3);
-  std::cout << "float";
-  for (const double x : wide) std::cout << ' ' << x;
-  std::cout << "; bf16";
-  for (const double x : narrow) std::cout << ' ' << x;
-  std::cout << '\n';
+  const std::size_t phases = wide.size() / 2;  // the first one is the networks' own
+  const double wide_move = wide[phases] - wide[0], narrow_move = narrow[phases] - narrow[0];
+  EXPECT_NEAR(narrow_move, wide_move, 0.5 * std::abs(wide_move));
 }
 
 // The same numbers in another order of summation; the second step starts from weights that differ

@@ -352,16 +352,6 @@ TEST_F(RankWatchTest, ARankWithoutWorkIsNeverStuck) {
   EXPECT_EQ(verdict->rank, 1);
 }
 
-TEST_F(RankWatchTest, ARankThatHasFinishedButDoesNotEndIsStuck) {
-  warm_up();
-  hang(2, Activity::kFinished);
-  ASSERT_FALSE(ticks(58));
-  const auto verdict = ticks(4);
-  ASSERT_TRUE(verdict);
-  EXPECT_EQ(verdict->rank, 2);
-  EXPECT_THAT(verdict->text, HasSubstr("does not end"));
-}
-
 TEST_F(RankWatchTest, APauseOfTheWatchItselfCountsAgainstNobody) {
   warm_up();
   for (Rank& rank : ranks_) rank.silent = true;  // their heartbeats wait in the sockets

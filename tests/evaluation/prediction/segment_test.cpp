@@ -115,16 +115,16 @@ TEST(SegmentSubsets, RankSegDecodesEachRegionOverTheWholeVolume) {
       small_recipe());
   at::Tensor image = torch::full({1, 2, 5, 6, 9}, 0.02);
   image[0][0][0][0][0] = 0.9;
-  image[0][0][4][5][8] = 0.47;  // below one half, but worth its place
+  image[0][0][4][5][8] = 0.25;  // worth its place: 0.25 > 0.9 / (6.51 + 2)
   SegmentOptions options;
   options.rankseg = true;
   const auto labels = segment_subsets(method, image, {0b11}, options).front();
-  EXPECT_EQ(std::count(labels.begin(), labels.end(), 2), 1);
+  EXPECT_EQ(std::count(labels.begin(), labels.end(), 2), 2);
   image.fill_(1e-4);
   image[0][0][0][0][0] = 0.9;
-  image[0][0][4][5][8] = 0.47;
-  const auto more = segment_subsets(method, image, {0b11}, options).front();
-  EXPECT_EQ(std::count(more.begin(), more.end(), 2), 2);
+  image[0][0][4][5][8] = 0.25;  // 0.25 < 0.9 / (1.18 + 2)
+  const auto fewer = segment_subsets(method, image, {0b11}, options).front();
+  EXPECT_EQ(std::count(fewer.begin(), fewer.end(), 2), 1);
   auto softmax = small_recipe();
   softmax.activation = methods::InferenceRecipe::Activation::kSoftmax;
   FakeMethod other(voxelwise, softmax);

@@ -1,6 +1,8 @@
 // Loaded before the MPI library (LD_PRELOAD): stops the process, as SIGSTOP from outside would,
 // when the rank of LACUNA_STOP_RANK calls the function LACUNA_STOP_CALL, once per file
 // LACUNA_STOP_MARK.
+#define OMPI_SKIP_MPICXX 1  // its C++ classes need the library at load time, in every program
+
 #include <csignal>
 #include <cstdlib>
 #include <cstring>

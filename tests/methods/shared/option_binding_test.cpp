@@ -84,6 +84,20 @@ TEST(OptionBinding, WhatAUserWritesArrivesAndIsCheckedAgainstTheStatement) {
   EXPECT_THROW(parse({{"alpha", nullptr}}), ConfigError);
 }
 
+TEST(OptionBinding, AnOptionThatCameLaterIsAbsentAtItsDefault) {
+  const auto later = OptionBinding<Bound>()
+                         .number("alpha", &Bound::alpha, 0.1, "A weight.")
+                         .flag("detach", &Bound::detach, by_official(true, false), "No gradient.")
+                         .integer("choices", &Bound::choices, 3, "How many.")
+                         .added_later(2);
+  const Schema schema(later.declared());
+  EXPECT_FALSE(schema.is_absent("alpha", 0.1));
+  EXPECT_TRUE(schema.is_absent("detach", nullptr));
+  EXPECT_FALSE(schema.is_absent("detach", true));
+  EXPECT_TRUE(schema.is_absent("choices", 3));
+  EXPECT_FALSE(schema.is_absent("choices", 4));
+}
+
 TEST(OptionBinding, OfficialDecidesWhatIsNullAndNothingElse) {
   const Bound official = parse({{"official", true}});
   EXPECT_FALSE(official.detach);
