@@ -38,7 +38,6 @@ Method::Method(const MethodSettings& settings)
                                       .width = settings.width,
                                       .extent = patch_,
                                       .style = {.norm_first = true, .border = options_.border},
-                                      .dropout = options_.dropout,
                                       .aligned_tokens = options_.aligned_tokens});
 }
 
@@ -74,7 +73,7 @@ std::vector<Stage> Method::stages(std::int64_t steps) const {
 Loss Method::loss(const std::string&, const Batch& batch, const Progress& progress) {
   check(batch.image, "input");
   const at::Tensor image = order_.image(batch.image);
-  const bool drops = options_.dropout > 0 && !batch.sample_index.empty();
+  const bool drops = options_.dropout && !batch.sample_index.empty();
   const auto modalities = static_cast<std::size_t>(order_.size());
   // One for each transformer, so that a sample trains alike wherever it lands.
   std::vector<models::SampleDropout> dropout;

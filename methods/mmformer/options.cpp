@@ -13,8 +13,8 @@ const OptionBinding<Options>& binding() {
                 "Where the tokens of the last transformer go: as the published code re-views their "
                 "memory, in which a voxel gets four neighbouring tokens of one modality, or each "
                 "to the voxel it came from. Weights fit one of the two.")
-        .number("dropout", &Options::dropout, 0.1, "Dropout in the transformers, in training.",
-                {.minimum = 0, .maximum = 0.9})
+        .flag("dropout", &Options::dropout, true,
+              "Dropout of 0.1 in the transformers, in training.")
         .flag("official", &Options::official, false, "The published code and its post-processing.");
     return made;
   }();

@@ -12,7 +12,7 @@ namespace lacuna::methods::mmformer {
 struct Options {
   models::Border border;
   bool aligned_tokens;
-  double dropout;
+  bool dropout;
   bool local_dice;
   std::int64_t et_min;
   bool official;
