@@ -157,7 +157,8 @@ TEST(AcnCard, TheAutoEncoderAndTheFullRegressorAreNotTrained) {
       learns[name] = norm.has_value();
     }
     std::map<std::string, bool> trained;
-    for (const auto& name : method->groups()[0].parameters) trained[name] = true;
+    const auto groups = method->groups();
+    for (const auto& name : groups[0].parameters) trained[name] = true;
     for (const auto& [name, has_gradient] : learns) {
       if (!name.starts_with("d_")) {
         EXPECT_EQ(has_gradient, trained.contains(name)) << name;
