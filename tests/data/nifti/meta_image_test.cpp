@@ -40,7 +40,7 @@ struct Writer {
     if (compressed) {
       uLongf packed = compressBound(raw.size());
       std::string out(packed, '\0');
-      compress(reinterpret_cast<Bytef*>(out.data()), &packed,
+      ::compress(reinterpret_cast<Bytef*>(out.data()), &packed,
                reinterpret_cast<const Bytef*>(raw.data()), raw.size());
       raw = out.substr(0, packed);
     }
