@@ -23,6 +23,7 @@ if(MPI_mpi_LIBRARY)
   endif()
 endif()
 find_package(HDF5 REQUIRED COMPONENTS C)
+find_package(ZLIB REQUIRED)
 
 foreach(name lz4 xxhash deflate)
   find_library(${name}_library ${name} REQUIRED)

@@ -3,8 +3,10 @@
 #include <thread>
 
 #include <fmt/core.h>
+#include <fmt/ranges.h>
 
 #include "app/shared/command.h"
+#include "base/error.h"
 #include "base/text/json.h"
 #include "base/text/log.h"
 #include "data/ingest/ingest.h"
@@ -15,6 +17,7 @@ namespace {
 struct IngestArguments {
   data::IngestOptions options;
   std::string splits_file;
+  std::vector<std::string> extras;
   bool json = false, quiet = false;
 };
 
@@ -54,6 +57,11 @@ void print(const data::IngestReport& report) {
   fmt::print("cases        {} ({} made, {} already there) of {} patients, {} refused\n",
              cohort.cases.size(), report.made, report.kept, count_patients(cohort),
              cohort.refused.size());
+  if (cohort.grid) {
+    fmt::print("grid         axes {}, voxels of {} mm (D x H x W)\n",
+               cohort.grid->orientation.empty() ? "unknown" : cohort.grid->orientation,
+               fmt::join(cohort.grid->spacing_mm, " x "));
+  }
   if (!report.splits_form.empty()) fmt::print("lists        {}\n", report.splits_form);
   fmt::print("cache        {}: {:.1f} MB, fingerprint {}\n", cohort.directory.string(),
              static_cast<double>(report.cache_bytes) / kMegabyte, cohort.fingerprint);
@@ -68,6 +76,13 @@ void print(const data::IngestReport& report) {
 void run(const IngestArguments& arguments, ExitCode& code) {
   data::IngestOptions options = arguments.options;
   if (!arguments.splits_file.empty()) options.splits_file = arguments.splits_file;
+  for (const std::string& extra : arguments.extras) {
+    const auto equals = extra.find('=');
+    if (equals == std::string::npos) {
+      throw_error<ConfigError>("--extra {}: expected NAME=DIRECTORY", extra);
+    }
+    options.label_maps.emplace_back(extra.substr(0, equals), extra.substr(equals + 1));
+  }
   options.progress = progress_style(arguments.quiet);
   const data::IngestReport report = data::ingest(options, posix_file_system());
   if (arguments.json) {
@@ -114,6 +129,11 @@ void add_ingest(CLI::App& program, ExitCode& code) {
                     "Deal the folds anew. Without it a cache that grows keeps them as they are");
   command->add_flag("--allow-missing", options.rules.allow_missing,
                     "Keep cases that lack modalities");
+  command->add_flag("--resample", options.rules.resample,
+                    "Resample cases whose voxel size is not the cohort's (else they are refused)");
+  command->add_option("--extra", arguments->extras,
+                      "NAME=DIRECTORY of label maps, one per case and modality, for methods that "
+                      "use them; may be repeated");
   command->add_flag("--json", arguments->json, "Print the report as JSON");
   command->add_flag("--quiet", arguments->quiet, "Print errors only");
   command->footer(

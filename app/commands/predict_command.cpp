@@ -31,6 +31,7 @@ struct PredictArguments {
   std::string subset = "all", profile = "auto", id, decode = "threshold";
   ScoreArguments minimums;
   bool mirrored = false, probabilities = false, uncertainty = false, quiet = false;
+  bool resample = false;
 };
 
 // The stem of a NIfTI file: "case_flair" of case_flair.nii.gz.
@@ -133,6 +134,8 @@ void run(const PredictArguments& arguments, ExitCode& code) {
   options.out = arguments.out;
   options.subset = model.modalities.parse(arguments.subset);
   options.patch = model.config.patch;
+  options.grid = model.grid;
+  options.resample = arguments.resample;
   options.mirrored = arguments.mirrored;
   options.rankseg = arguments.decode == "rankseg";
   options.probabilities = arguments.probabilities;
@@ -207,6 +210,9 @@ void add_predict(CLI::App& program, ExitCode& code) {
       ->check(CLI::IsMember({"threshold", "rankseg"}))
       ->capture_default_str();
   add_minimum_options(*command, arguments->minimums);
+  command->add_flag("--resample", arguments->resample,
+                    "Resample cases whose voxel size is not that of the training cohort; the mask "
+                    "comes back on the files' own grid");
   command->add_flag("--quiet", arguments->quiet, "Print errors only");
   command->footer("Example: lacuna predict runs/mckd --in new --out masks --subset FLAIR+T1c");
   command->callback([arguments, &code] { run(*arguments, code); });

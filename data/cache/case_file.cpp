@@ -21,7 +21,7 @@ struct CaseFile::Content {
   MappedFile mapping;
   CaseHeader header;
   std::optional<StoredVolume> image, label;
-  std::vector<StoredVolume> foreground;
+  std::vector<StoredVolume> foreground, label_maps;
   std::once_flag trimmed;
 };
 
@@ -81,13 +81,19 @@ CaseFile::Content::Content(const std::filesystem::path& file_path, const Cohort*
   const std::vector<Region>& regions = cohort != nullptr ? cohort->regions : header.regions;
 
   image.emplace(file, "image", mapping.bytes(), path);
-  const bool fits = image->modalities() == static_cast<std::int64_t>(header.modalities.size()) &&
-                    image->extent() == header.info.box_extent && image->element_bytes() == 2;
+  bool fits = image->modalities() == static_cast<std::int64_t>(header.modalities.size()) &&
+              image->extent() == header.info.box_extent && image->element_bytes() == 2;
   if (header.info.has_label) {
     label.emplace(file, "label", mapping.bytes(), path);
     for (const Region& region : regions) {
       foreground.emplace_back(file, "foreground/" + region.name, mapping.bytes(), path);
     }
+  }
+  for (const StoredLabelMap& map : header.label_maps) {
+    label_maps.emplace_back(file, "extras/" + map.name, mapping.bytes(), path);
+    const StoredVolume& stored = label_maps.back();
+    fits = fits && stored.extent() == header.info.box_extent && stored.element_bytes() == 1 &&
+           stored.modalities() == image->modalities();
   }
   if (!fits || (label && (label->extent() != header.info.box_extent ||
                           label->element_bytes() != 1 || label->modalities() != 1))) {
@@ -155,6 +161,16 @@ void CaseFile::trim(int modality, IntensityStatistics& statistics) const {
   statistics.trimmed_deviation = squares > 0 ? std::sqrt(squares / static_cast<double>(count)) : 1;
 }
 
+bool CaseFile::lost() const { return content_->mapping.lost(); }
+
+void CaseFile::require_there() const {
+  if (!lost()) return;
+  throw_error<DataError>(
+      "{}: became shorter or unreadable while it was in use. Check its disk or server; if it was "
+      "replaced, start again.",
+      content_->path);
+}
+
 void CaseFile::for_each_stored_row(int modality, const Extent& corner, const Extent& extent,
                                    const std::function<void(const StoredRow&)>& use) const {
   if (!contains(info().available, modality)) return;
@@ -173,6 +189,7 @@ void CaseFile::for_each_stored_row(int modality, const Extent& corner, const Ext
         row.halves = half ? reinterpret_cast<const std::uint16_t*>(from) : nullptr;
         use(row);
       });
+  require_there();
 }
 
 void CaseFile::read_image(int modality, const Extent& corner, const Extent& extent,
@@ -203,6 +220,21 @@ void CaseFile::read_label(const Extent& corner, const Extent& extent, std::uint8
       0, at.inside, [&](const std::byte* from, const Extent& place, std::int64_t count) {
         std::memcpy(out + position(place, at.shift, extent), from, static_cast<std::size_t>(count));
       });
+  require_there();
+}
+
+void CaseFile::read_label_map(const std::string& name, int modality, const Extent& corner,
+                              const Extent& extent, std::uint8_t* out) const {
+  const auto& maps = content_->header.label_maps;
+  const auto found =
+      std::find_if(maps.begin(), maps.end(), [&](const auto& map) { return map.name == name; });
+  if (found == maps.end()) throw_error<Error>("{}: no label map {}", content_->path, name);
+  const Overlap at = overlap(info(), corner, extent);
+  if (!at.all) std::fill_n(out, voxels(extent), std::uint8_t{0});
+  content_->label_maps[static_cast<std::size_t>(found - maps.begin())].for_each_row(
+      modality, at.inside, [&](const std::byte* from, const Extent& place, std::int64_t count) {
+        std::memcpy(out + position(place, at.shift, extent), from, static_cast<std::size_t>(count));
+      });
 }
 
 std::span<const std::uint32_t> CaseFile::foreground(int region) const {
@@ -213,6 +245,7 @@ std::span<const std::uint32_t> CaseFile::foreground(int region) const {
 }
 
 void CaseFile::verify() const {
+  require_there();
   const CaseHeader& header = content_->header;
   const auto check = [&](const StoredVolume& volume, const std::string& name) {
     const auto stored = header.checksums.find(name);
@@ -224,6 +257,9 @@ void CaseFile::verify() const {
     }
   };
   check(*content_->image, "image");
+  for (std::size_t i = 0; i < content_->label_maps.size(); ++i) {
+    check(content_->label_maps[i], "extras/" + header.label_maps[i].name);
+  }
   if (!content_->label) return;
   check(*content_->label, "label");
   for (std::size_t r = 0; r < content_->foreground.size(); ++r) {

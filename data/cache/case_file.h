@@ -55,13 +55,23 @@ class CaseFile {
   // read_image() for the label, as Tissue values; 0 outside.
   void read_label(const Extent& corner, const Extent& extent, std::uint8_t* out) const;
 
+  // The same for a label map of the case; kNoLabelMap is no value of one. Throws Error for a name
+  // that header().label_maps lacks.
+  void read_label_map(const std::string& name, int modality, const Extent& corner,
+                      const Extent& extent, std::uint8_t* out) const;
+
   // Voxels of a region, as flat indices into the brain box (D x H x W), ascending.
   std::span<const std::uint32_t> foreground(int region) const;
+
+  // The file became shorter or unreadable while it was open; what was read may be zeros. Reads of
+  // voxels throw DataError from then on.
+  bool lost() const;
 
   // Reads everything and compares with the stored checksum. Throws DataError naming the data set.
   void verify() const;
 
  private:
+  void require_there() const;
   void trim(int modality, IntensityStatistics& statistics) const;
 
   struct Content;

@@ -92,6 +92,10 @@ std::string CaseHeader::checksum() const {
   for (const Region& region : regions) all["regions"].push_back({region.name, region.tissues});
   all["statistics"] = statistics_table(*this);
   for (const SourceFile& source : sources) all["sources"].push_back(source.checksum);
+  if (!orientation.empty()) all["orientation"] = orientation;
+  for (const StoredLabelMap& map : label_maps) {
+    all["label_maps"].push_back({map.name, map.classes});
+  }
   all["element"] = element;
   all["scale"] = scale;
   all["offset"] = offset;
@@ -123,6 +127,17 @@ void write_header(hid_t file, const CaseHeader& header) {
   }
   write_attribute(file, "region_names", names);
   write_attribute(file, "region_tissues", tissues);
+  if (!header.orientation.empty()) write_attribute(file, "orientation", header.orientation);
+  if (!header.label_maps.empty()) {
+    std::vector<std::int64_t> classes;
+    names.clear();
+    for (const StoredLabelMap& map : header.label_maps) {
+      names.push_back(map.name);
+      classes.push_back(map.classes);
+    }
+    write_attribute(file, "label_map_names", names);
+    write_attribute(file, "label_map_classes", classes);
+  }
   const std::span<const Column> kept = columns(header.version);
   names.clear();
   for (const Column& column : kept) names.emplace_back(column.name);
@@ -194,6 +209,18 @@ CaseHeader read_header(hid_t file, const std::string& path) {
       expect_count(read_numbers(file, "statistics", path), modalities * kept, "statistics", path);
   for (std::size_t m = 0; m < modalities; ++m) {
     header.statistics.push_back(from_row(header.version, &table[m * kept]));
+  }
+  if (H5Aexists(file, "orientation") > 0) {
+    header.orientation = read_text(file, "orientation", path);
+  }
+  if (H5Aexists(file, "label_map_names") > 0) {
+    const auto maps = read_texts(file, "label_map_names", path);
+    const auto classes = expect_count(read_integers(file, "label_map_classes", path), maps.size(),
+                                      "label_map_classes", path);
+    for (std::size_t i = 0; i < maps.size(); ++i) {
+      header.label_maps.push_back({maps[i], static_cast<int>(classes[i])});
+      info.label_maps.push_back(maps[i]);
+    }
   }
   header.codec = read_text(file, "codec", path);
   header.element = read_text(file, "element", path);

@@ -27,6 +27,12 @@ struct SourceFile {
   std::string checksum;          // XXH3 of the file as it lies on disk (compressed)
 };
 
+// A label map per modality, kept beside the label (DataRecipe::label_maps).
+struct StoredLabelMap {
+  std::string name;  // the data set is "extras/<name>"
+  int classes = 0;   // its largest value is classes - 1
+};
+
 struct CaseHeader {
   int version = kCaseFormatVersion;  // of the file
   CaseInfo info;                     // except file, bytes and checksum, which only the cohort knows
@@ -34,10 +40,12 @@ struct CaseHeader {
   std::vector<std::string> modalities;
   std::vector<Region> regions;
   std::vector<IntensityStatistics> statistics;  // per modality
-  std::vector<SourceFile> sources;              // per modality, then the label
-  std::string codec = "none";                   // or "lz4"
-  std::string element = "int16";                // or "float16"
-  std::vector<double> scale, offset;            // per modality: intensity = stored * scale + offset
+  std::vector<SourceFile> sources;  // per modality, then the label, then each map per modality
+  std::string orientation;  // of the stored axes, "LPS"; "": as they lay in the files, unknown
+  std::vector<StoredLabelMap> label_maps;
+  std::string codec = "none";         // or "lz4"
+  std::string element = "int16";      // or "float16"
+  std::vector<double> scale, offset;  // per modality: intensity = stored * scale + offset
   std::map<std::string, std::string> checksums;  // data set -> XXH3 of its elements, row-major
 
   // XXH3 of everything that identifies the case: not the codec, names or times of source files, so

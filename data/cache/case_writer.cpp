@@ -213,6 +213,17 @@ std::vector<std::byte> encode_case(CaseHeader& header, const CaseVoxels& voxels)
                      false, header);
     }
   }
+  if (!voxels.label_maps.empty()) {
+    const H5Handle group(h5_check(H5Gcreate2(file, "extras", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT),
+                                  "create group", "extras"),
+                         H5Gclose);
+    for (std::size_t i = 0; i < voxels.label_maps.size(); ++i) {
+      write_data_set(file,
+                     {"extras/" + header.label_maps[i].name, H5T_STD_U8LE, 1, image_shape,
+                      std::as_bytes(std::span(voxels.label_maps[i]))},
+                     compressed, header);
+    }
+  }
   header.info.has_label = !voxels.label.empty();
   header.info.checksum = header.checksum();
   write_header(file, header);

@@ -19,6 +19,8 @@ struct CaseVoxels {
   std::vector<std::int16_t> integers;
   std::vector<float> reals;         // stored as float16 with scale and offset
   std::vector<std::uint8_t> label;  // D x H x W Tissue values; empty without a label
+  std::vector<std::vector<std::uint8_t>>
+      label_maps;  // M x D x H x W each, as CaseHeader::label_maps
 };
 
 // Fills in element, scale, offset, checksums and size of the header.

@@ -21,21 +21,23 @@ constexpr const char* kFileName = "cohort.json";
 constexpr int kVersion = 2, kOldestVersion = 1;
 
 Json to_json(const CaseInfo& info, const ModalitySet& modalities) {
-  return {{"id", info.id},
-          {"patient", info.patient},
-          {"visit", info.visit},
-          {"institution", info.institution},
-          {"grade", info.grade},
-          {"file", info.file},
-          {"available", modalities.format(info.available)},
-          {"full_extent", info.full_extent},
-          {"box_offset", info.box_offset},
-          {"box_extent", info.box_extent},
-          {"spacing_mm", info.spacing_mm},
-          {"affine", info.affine},
-          {"has_label", info.has_label},
-          {"bytes", info.bytes},
-          {"checksum", info.checksum}};
+  Json json = {{"id", info.id},
+               {"patient", info.patient},
+               {"visit", info.visit},
+               {"institution", info.institution},
+               {"grade", info.grade},
+               {"file", info.file},
+               {"available", modalities.format(info.available)},
+               {"full_extent", info.full_extent},
+               {"box_offset", info.box_offset},
+               {"box_extent", info.box_extent},
+               {"spacing_mm", info.spacing_mm},
+               {"affine", info.affine},
+               {"has_label", info.has_label},
+               {"bytes", info.bytes},
+               {"checksum", info.checksum}};
+  if (!info.label_maps.empty()) json["label_maps"] = info.label_maps;
+  return json;
 }
 
 CaseInfo case_from_json(const Json& json, const ModalitySet& modalities) {
@@ -56,6 +58,7 @@ CaseInfo case_from_json(const Json& json, const ModalitySet& modalities) {
   json.at("has_label").get_to(info.has_label);
   json.at("bytes").get_to(info.bytes);
   json.at("checksum").get_to(info.checksum);
+  if (json.contains("label_maps")) json.at("label_maps").get_to(info.label_maps);
   return info;
 }
 
@@ -92,20 +95,22 @@ Json body(const Cohort& cohort) {
   for (const auto& [split, masks] : cohort.split_available) {
     for (const auto& [id, mask] : masks) available[split][id] = cohort.modalities.format(mask);
   }
-  return {{"format", kCohortFormat},
-          {"version", kVersion},
-          {"profile", cohort.profile},
-          {"modalities", cohort.modalities.names()},
-          {"regions", regions_to_json(cohort.regions)},
-          {"cases", cases},
-          {"splits", cohort.splits},
-          {"splits_checksum", hash_hex(std::string_view(Json(cohort.splits).dump()))},
-          {"departed", cohort.departed},
-          {"listed", cohort.listed},
-          {"split_available", available},
-          {"deal", {{"folds", cohort.deal.folds}, {"seed", cohort.deal.seed}}},
-          {"fingerprint", cohort.fingerprint},
-          {"refused", refused}};
+  Json json = {{"format", kCohortFormat},
+               {"version", kVersion},
+               {"profile", cohort.profile},
+               {"modalities", cohort.modalities.names()},
+               {"regions", regions_to_json(cohort.regions)},
+               {"cases", cases},
+               {"splits", cohort.splits},
+               {"splits_checksum", hash_hex(std::string_view(Json(cohort.splits).dump()))},
+               {"departed", cohort.departed},
+               {"listed", cohort.listed},
+               {"split_available", available},
+               {"deal", {{"folds", cohort.deal.folds}, {"seed", cohort.deal.seed}}},
+               {"fingerprint", cohort.fingerprint},
+               {"refused", refused}};
+  if (cohort.grid) json["grid"] = to_json(*cohort.grid);
+  return json;
 }
 
 // The header checksum of a case covers its statistics, geometry, sources and voxels.
@@ -173,6 +178,15 @@ bool Cohort::has_part(const std::string& split, const std::string& part) const {
   if (parts == splits.end()) return false;
   const auto ids = parts->second.find(part);
   return ids != parts->second.end() && !ids->second.empty();
+}
+
+Json to_json(const Grid& grid) {
+  return {{"orientation", grid.orientation}, {"spacing_mm", grid.spacing_mm}};
+}
+
+Grid grid_from_json(const Json& json) {
+  return {json.at("orientation").get<std::string>(),
+          json.at("spacing_mm").get<std::array<double, 3>>()};
 }
 
 std::vector<int> Cohort::part(const std::string& split, const std::string& part) const {
@@ -248,6 +262,7 @@ Cohort open_cohort(const std::filesystem::path& directory) {
     for (const Json& item : json.at("refused")) {
       cohort.refused.push_back({item.at("id"), item.at("reason")});
     }
+    if (json.contains("grid")) cohort.grid = grid_from_json(json.at("grid"));
   } catch (const Json::exception& error) {
     throw_error<DataError>("{}: damaged: {}. Run lacuna ingest again.", path.string(),
                            error.what());

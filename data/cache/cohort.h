@@ -7,11 +7,13 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "base/files/file_system.h"
+#include "base/text/json.h"
 #include "data/types/extent.h"
 #include "data/types/modality.h"
 #include "data/types/tissue.h"
@@ -47,9 +49,22 @@ struct CaseInfo {
   std::array<double, 3> spacing_mm{};             // D, H, W
   std::array<std::array<double, 4>, 4> affine{};  // NIfTI voxel (i,j,k) -> world mm
   bool has_label = false;
-  std::uint64_t bytes = 0;  // of the file
-  std::string checksum;     // of the file's header, which holds the checksums of its data sets
+  std::vector<std::string> label_maps;  // names of those beside the label
+  std::uint64_t bytes = 0;              // of the file
+  std::string checksum;  // of the file's header, which holds the checksums of its data sets
 };
+
+// What all volumes of a cohort have in common: the directions of i, j, k ("LPS") and the voxel size
+// along D, H, W, from which a case may differ by kSpacingTolerance of it.
+struct Grid {
+  std::string orientation;
+  std::array<double, 3> spacing_mm{};
+  bool operator==(const Grid&) const = default;
+};
+inline constexpr double kSpacingTolerance = 0.05;
+
+Json to_json(const Grid& grid);
+Grid grid_from_json(const Json& json);  // throws Json::exception
 
 // A case that ingest did not take, and why.
 struct RefusedCase {
@@ -83,6 +98,7 @@ struct Cohort {
   int version = 0;          // of the file that was read; 0: made by this process
   std::string fingerprint;  // XXH3 over cases, statistics and source checksums
   std::vector<RefusedCase> refused;
+  std::optional<Grid> grid;  // none in caches of before
 
   int index_of(const std::string& id) const;                               // -1 for an unknown case
   bool has_part(const std::string& split, const std::string& part) const;  // with a case in it

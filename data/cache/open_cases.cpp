@@ -30,11 +30,24 @@ void OpenCases::open(int case_index, Entry& entry) {
   }
 }
 
-const CaseFile* OpenCases::find(int case_index) {
-  if (const CaseFile* copy = staged_ ? staged_->find(case_index) : nullptr) return copy;
+void OpenCases::lose(int case_index, const std::string& problem) {
   Entry& entry = entries_[static_cast<std::size_t>(case_index)];
+  const std::lock_guard lock(mutex_);
+  if (entry.lost) return;
+  entry.problem = problem;
+  ++skipped_;
+  log::warn("case {} is left out from now on ({} so far, limit {}): {}",
+            cohort_.cases[static_cast<std::size_t>(case_index)].id, skipped_, corrupt_limit_,
+            problem);
+  entry.lost = true;
+}
+
+const CaseFile* OpenCases::find(int case_index) {
+  Entry& entry = entries_[static_cast<std::size_t>(case_index)];
+  const CaseFile* copy = staged_ ? staged_->find(case_index) : nullptr;
+  if (copy != nullptr && !entry.lost) return copy;
   std::call_once(entry.once, [&] { open(case_index, entry); });
-  if (entry.file) return entry.file.get();
+  if (entry.file && !entry.lost) return entry.file.get();
   const std::lock_guard lock(mutex_);
   if (skipped_ > corrupt_limit_) {
     const CaseInfo& info = cohort_.cases[static_cast<std::size_t>(case_index)];

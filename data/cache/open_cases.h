@@ -4,6 +4,7 @@
 // Thread-safe. The cohort must outlive the object.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -26,6 +27,9 @@ class OpenCases {
   // unreadable cases than the limit.
   const CaseFile* find(int case_index);
 
+  // Leaves a case out that was readable and no longer is; its CaseFile lives on for other threads.
+  void lose(int case_index, const std::string& problem);
+
   std::int64_t skipped() const;
 
  private:
@@ -33,6 +37,7 @@ class OpenCases {
     std::once_flag once;
     std::unique_ptr<CaseFile> file;
     std::string problem;
+    std::atomic<bool> lost{false};
   };
   void open(int case_index, Entry& entry);
 

@@ -32,25 +32,36 @@ StoredVolume::StoredVolume(hid_t file, const std::string& name, std::span<const 
   modalities_ = static_cast<std::int64_t>(shape[0]);
   Extent extent;
   for (std::size_t a = 0; a < 3; ++a) extent[a] = static_cast<std::int64_t>(shape[a + 1]);
+  std::int64_t bytes = static_cast<std::int64_t>(element_bytes_);
+  for (const hsize_t side : shape) {
+    if (side > INT32_MAX ||
+        __builtin_mul_overflow(bytes, static_cast<std::int64_t>(side), &bytes)) {
+      throw_error<DataError>(kDamaged, path, name, "impossible shape");
+    }
+  }
   grid_ = ChunkGrid(extent);
 
   if (H5Pget_layout(creation) == H5D_CHUNKED) {
     index_chunks(set, mapping);
     return;
   }
-  const std::uint64_t bytes =
-      static_cast<std::uint64_t>(modalities_ * voxels(extent)) * element_bytes_;
   if (bytes == 0) return;
   const haddr_t offset = H5Dget_offset(set);
-  if (offset == HADDR_UNDEF || bytes > mapping.size() || offset > mapping.size() - bytes ||
+  const auto size = static_cast<std::uint64_t>(bytes);
+  if (offset == HADDR_UNDEF || size > mapping.size() || offset > mapping.size() - size ||
       offset % element_bytes_ != 0) {
     throw_error<DataError>(kDamaged, path, name, "it lies outside the file");
   }
-  contiguous_ = mapping.subspan(offset, bytes);
+  contiguous_ = mapping.subspan(offset, size);
 }
 
 void StoredVolume::index_chunks(hid_t set, std::span<const std::byte> mapping) {
   const H5Handle space(h5_check(H5Dget_space(set), "index data set " + name_, path_), H5Sclose);
+  // No chunk takes less than a byte of the file.
+  if (grid_.chunks() > static_cast<std::int64_t>(mapping.size()) ||
+      modalities_ * grid_.chunks() > static_cast<std::int64_t>(mapping.size())) {
+    throw_error<DataError>(kDamaged, path_, name_, "more chunks than the file can hold");
+  }
   const bool has_modalities = H5Sget_simple_extent_ndims(space) == 4;
   for (std::int64_t m = 0; m < modalities_; ++m) {
     for (std::int64_t c = 0; c < grid_.chunks(); ++c) {

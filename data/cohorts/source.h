@@ -17,6 +17,12 @@
 
 namespace lacuna::data {
 
+// The files of a label map, per modality; an empty path where the modality has none.
+struct LabelMapSource {
+  std::string name;
+  std::vector<std::filesystem::path> files;
+};
+
 struct SourceCase {
   CaseName name;
   std::filesystem::path directory;
@@ -25,6 +31,7 @@ struct SourceCase {
   std::string problem;                        // why the case cannot be used; "" = nothing found yet
   // Per modality: the channel of a 4-D file; -1: the file is the volume. Empty: all -1.
   std::vector<int> channels;
+  std::vector<LabelMapSource> label_maps = {};
 
   int channel(std::size_t modality) const {
     return modality < channels.size() ? channels[modality] : -1;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <mutex>
+#include <new>
 #include <set>
 
 #include <fmt/ranges.h>
@@ -13,6 +14,7 @@
 #include "base/text/log.h"
 #include "data/cohorts/foreign_table.h"
 #include "data/cohorts/profile_choice.h"
+#include "data/ingest/cohort_grid.h"
 
 namespace lacuna::data {
 namespace {
@@ -239,7 +241,7 @@ IngestReport ingest(const IngestOptions& options, FileSystem& files) {
   }
   const double start = steady_clock().seconds();
   const std::optional<Cohort> earlier = earlier_cohort(options.output);
-  const SourceCohort source =
+  SourceCohort source =
       scan_source(options.input, options.profile, earlier ? earlier->profile : "");
   const Profile& profile = *source.profile;
   if (earlier && earlier->profile != profile.name) {
@@ -247,6 +249,13 @@ IngestReport ingest(const IngestOptions& options, FileSystem& files) {
         "{}: holds a cohort of profile {}, the input is {}. Choose another --out.",
         options.output.string(), earlier->profile, profile.name);
   }
+  for (const std::string& line :
+       find_label_maps(options.label_maps, profile.modalities, source.cases)) {
+    log::info("{}", line);
+  }
+  // A cache of before, which states no grid, goes on as it is.
+  CaseRules rules = options.rules;
+  rules.grid = earlier ? earlier->grid : common_grid(source.cases, options.jobs);
   files.make_directories(options.output / "cases");
 
   IngestReport report;
@@ -257,9 +266,11 @@ IngestReport ingest(const IngestOptions& options, FileSystem& files) {
   cohort.profile = profile.name;
   cohort.modalities = ModalitySet(profile.modalities);
   cohort.regions = profile.regions;
+  cohort.grid = rules.grid;
 
   std::mutex mutex;
   std::map<std::string, std::vector<int>> strange;  // cases with other label values: all of theirs
+  std::map<Remark::Kind, std::vector<std::string>> remarks;
   const auto total = static_cast<std::int64_t>(source.cases.size());
   Progress progress("ingest", "cases", total, options.progress);
   parallel_for(options.jobs, total, [&](std::int64_t i) {
@@ -267,12 +278,14 @@ IngestReport ingest(const IngestOptions& options, FileSystem& files) {
     const std::string file = "cases/" + found.name.id + ".h5";
     const std::filesystem::path path = options.output / file;
     try {
-      std::optional<CaseInfo> info = keep_case(path, found, profile, options.rules);
+      std::optional<CaseInfo> info = keep_case(path, found, profile, rules);
       const bool kept = info.has_value();
       if (!kept) {
-        CaseBytes made = ingest_case(found, profile, options.rules);
+        CaseBytes made = ingest_case(found, profile, rules);
         write_case(files, path, made.bytes);
         info = made.header.info;
+        const std::lock_guard lock(mutex);
+        for (const Remark& remark : made.remarks) remarks[remark.kind].push_back(remark.text);
       }
       info->file = file;
       info->patient = found.name.patient.empty() ? found.name.id : found.name.patient;
@@ -289,10 +302,21 @@ IngestReport ingest(const IngestOptions& options, FileSystem& files) {
     } catch (const DataError& error) {
       const std::lock_guard lock(mutex);
       cohort.refused.push_back({found.name.id, to_utf8(error.what())});
+    } catch (const std::bad_alloc&) {
+      const std::lock_guard lock(mutex);
+      cohort.refused.push_back(
+          {found.name.id, to_utf8(found.directory.string()) +
+                              ": not enough memory for it. Use fewer --jobs, or check its "
+                              "files: a damaged header asks for too much."});
     }
     progress.advance();
   });
   progress.finish();
+  for (auto& [kind, texts] : remarks) {
+    std::sort(texts.begin(), texts.end());
+    log::warn("{}{}", texts.front(),
+              texts.size() > 1 ? fmt::format(" (and {} more files)", texts.size() - 1) : "");
+  }
   suspect_data_set(profile, strange, options.input);
   const auto by_id = [](const auto& a, const auto& b) { return a.id < b.id; };
   std::sort(cohort.cases.begin(), cohort.cases.end(), by_id);

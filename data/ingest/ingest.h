@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/files/file_system.h"
@@ -32,6 +33,8 @@ struct IngestOptions {
   std::optional<std::filesystem::path> splits_file;
   std::vector<std::string> mask_order;  // of a list of masks in `splits_file`
   bool allow_split_patients = false;
+  // Label maps beside the label: name and directory (data/ingest/cohort_grid.h).
+  std::vector<std::pair<std::string, std::filesystem::path>> label_maps = {};
   ProgressStyle progress = ProgressStyle::kQuiet;
 };
 

@@ -6,6 +6,8 @@
 #include <cmath>
 #include <cstring>
 #include <optional>
+#include <type_traits>
+#include <utility>
 
 #include <fmt/ranges.h>
 
@@ -14,6 +16,10 @@
 #include "data/cache/case_writer.h"
 #include "data/ingest/intensity_statistics.h"
 #include "data/nifti/nifti.h"
+#include "data/nifti/orientation.h"
+#include "data/nifti/regrid.h"
+#include "data/types/axis_order.h"
+#include "data/types/recipe.h"
 
 namespace lacuna::data {
 namespace {
@@ -27,43 +33,120 @@ std::int64_t modified_ns(const Path& path) {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(time).count();
 }
 
+// A file with what turns it, and resamples it, to the grid of the case.
+struct PlacedFile {
+  NiftiFile file;
+  AxisTurn turn;
+  Extent turned_extent{}, extent{};  // after turning; after resampling, too
+
+  template <typename T>
+  std::vector<T> read() const {
+    return turned(file.read<T>(), file.header().size, turn);
+  }
+  bool resampled() const { return turned_extent != extent; }
+};
+
+// Where the voxels of a (turned) volume lie; arrays along i, j, k.
+struct Placement {
+  std::array<std::int64_t, 3> size{};
+  std::array<double, 3> voxel_mm{};
+  Affine affine{};
+};
+
 // Opens the files of a case one after the other and checks that all lie on one grid.
 class CaseReader {
  public:
-  NiftiFile open(const Path& path, int channel = -1) {
-    const auto bytes = posix_file_system().read(path);
-    sources.push_back({path.filename().string(), bytes.size(), modified_ns(path), hash_hex(bytes)});
-    NiftiFile file(path, bytes, channel);
-    if (grid) {
-      check_grid(file.header(), path);
-    } else {
-      grid = file.header();
-      first = path;
-    }
-    return file;
+  explicit CaseReader(const CaseRules& rules) : rules_(rules) {
+    if (rules.grid) orientation = rules.grid->orientation;
   }
 
-  std::optional<NiftiHeader> grid;
+  PlacedFile open(const Path& path, int channel = -1) {
+    const auto bytes = posix_file_system().read(path);
+    sources.push_back({path.filename().string(), bytes.size(), modified_ns(path), hash_hex(bytes)});
+    PlacedFile placed{NiftiFile(path, bytes, channel), {}};
+    const NiftiHeader& header = placed.file.header();
+    if (const std::string odd = contradiction(header); !odd.empty()) {
+      remarks.push_back({Remark::Kind::kContradiction, fmt::format("{}: {}", path.string(), odd)});
+    }
+    if (header.has_position()) {
+      const std::string codes = axis_codes(header.affine());
+      if (!grid && !rules_.grid) orientation = codes;
+      if (!orientation.empty()) placed.turn = axis_turn(codes, orientation);
+    } else if (!grid && rules_.grid && !orientation.empty()) {
+      remarks.push_back(
+          {Remark::Kind::kNoPosition,
+           fmt::format("{}: does not say where its axes point; they are taken as they lie",
+                       path.string())});
+      orientation.clear();
+    }
+    const Placement here{turned(header.size, placed.turn), turned(header.voxel_mm, placed.turn),
+                         turned(header.affine(), header.size, placed.turn)};
+    if (grid) {
+      check_grid(here, path);
+    } else {
+      grid = here;
+      first = path;
+      choose_voxel_size(path);
+    }
+    placed.turned_extent = to_depth_first(here.size);
+    placed.extent = to_depth_first(size);
+    return placed;
+  }
+
+  std::optional<Placement> grid;  // of the files, turned
   Path first;
+  std::string orientation;             // of the case; "": unknown
+  std::array<std::int64_t, 3> size{};  // of the case: the grid's, or after resampling
   std::vector<SourceFile> sources;
+  std::vector<Remark> remarks;
+
+  Affine affine() const { return regridded(grid->affine, grid->size, size); }
+  std::array<double, 3> voxel_mm() const {
+    std::array<double, 3> result = grid->voxel_mm;
+    for (std::size_t a = 0; a < 3; ++a) {
+      result[a] *= static_cast<double>(grid->size[a]) / static_cast<double>(size[a]);
+    }
+    return size == grid->size ? grid->voxel_mm : result;
+  }
 
  private:
-  void check_grid(const NiftiHeader& header, const Path& path) const {
-    if (header.size != grid->size) {
+  void choose_voxel_size(const Path& path) {
+    size = grid->size;
+    if (!rules_.grid) return;
+    const std::array<double, 3> wanted = to_file_order(rules_.grid->spacing_mm);
+    bool same = true;
+    for (std::size_t a = 0; a < 3; ++a) {
+      same = same && std::abs(grid->voxel_mm[a] - wanted[a]) <= kSpacingTolerance * wanted[a];
+    }
+    if (same) return;
+    if (!rules_.resample) {
+      throw_error<DataError>(
+          "{}: voxels of {} mm, those of the cohort have {} (along {}). Resample the case with "
+          "--resample (images linearly, labels by the nearest voxel), or leave it out.",
+          path.string(), fmt::join(grid->voxel_mm, " x "), fmt::join(wanted, " x "),
+          orientation.empty() ? "i, j, k" : orientation);
+    }
+    for (std::size_t a = 0; a < 3; ++a) {
+      size[a] = regridded(grid->size[a], grid->voxel_mm[a], wanted[a]);
+    }
+  }
+
+  void check_grid(const Placement& here, const Path& path) const {
+    if (here.size != grid->size) {
       throw_error<DataError>(
           "{}: {} voxels, but {} has {}. All files of a case must lie on one grid: register and "
           "resample them, or leave the case out.",
-          path.string(), fmt::join(header.size, " x "), first.filename().string(),
+          path.string(), fmt::join(here.size, " x "), first.filename().string(),
           fmt::join(grid->size, " x "));
     }
     // The affine of a grid is known by where it puts the corners.
     double worst = 0;
-    const Affine a = header.affine(), b = grid->affine();
+    const Affine &a = here.affine, &b = grid->affine;
     for (int corner = 0; corner < 8; ++corner) {
       for (std::size_t row = 0; row < 3; ++row) {
         double distance = a[row][3] - b[row][3];
         for (std::size_t axis = 0; axis < 3; ++axis) {
-          const auto last = static_cast<double>(header.size[axis] - 1);
+          const auto last = static_cast<double>(here.size[axis] - 1);
           if ((corner >> axis & 1) != 0) distance += (a[row][axis] - b[row][axis]) * last;
         }
         worst = std::max(worst, std::abs(distance));
@@ -76,6 +159,8 @@ class CaseReader {
           path.string(), first.filename().string(), worst);
     }
   }
+
+  const CaseRules& rules_;
 };
 
 // Grows `box` by the voxels that differ from `background`.
@@ -119,17 +204,50 @@ struct Volume {
   std::vector<float> reals;
 };
 
-Volume read_volume(const NiftiFile& file, const Path& path, IntensityStatistics& statistics,
-                   Box& box) {
+// A scan with its skull has noise where a stripped one has a single value.
+void note_background(const Volume& volume, const Path& path, double background,
+                     std::vector<Remark>& remarks) {
+  const auto share = [&](const auto& values) {
+    using Value = typename std::decay_t<decltype(values)>::value_type;
+    const auto same = std::count(values.begin(), values.end(), static_cast<Value>(background));
+    return static_cast<double>(same) / static_cast<double>(values.size());
+  };
+  const double found = volume.integers.empty() ? share(volume.reals) : share(volume.integers);
+  if (found >= 0.1) return;
+  remarks.push_back(
+      {Remark::Kind::kBackground,
+       fmt::format(
+           "{}: only {:.1f} % of its voxels have the value {} of the first one, which "
+           "counts as background. Normalisation and brain box expect a skull-stripped image",
+           path.string(), 100 * found, background)});
+}
+
+void note_cap(const IntensityStatistics& statistics, const Path& path,
+              std::vector<Remark>& remarks) {
+  constexpr double kFewBins = 32;  // of the histogram, which has one for each unit of intensity
+  if (statistics.cap >= statistics.median || statistics.maximum >= kFewBins) return;
+  remarks.push_back(
+      {Remark::Kind::kCap,
+       fmt::format(
+           "{}: intensities on so small a scale ({:.4g} to {:.4g}) that the published capped "
+           "normalisation would clip half of them and more; methods that use it clip at "
+           "{:.4g} instead",
+           path.string(), statistics.minimum, statistics.maximum, statistics.cap_edge)});
+}
+
+Volume read_volume(const PlacedFile& placed, const Path& path, IntensityStatistics& statistics,
+                   Box& box, std::vector<Remark>& remarks) {
   Volume volume;
-  const Extent extent = file.header().extent();
-  if (file.fits<std::int16_t>()) {
-    volume.integers = file.read<std::int16_t>();
+  const Extent& extent = placed.extent;
+  if (placed.file.fits<std::int16_t>() && !placed.resampled()) {
+    volume.integers = placed.read<std::int16_t>();
     statistics = intensity_statistics(volume.integers);
     grow_box(volume.integers, extent, volume.integers[0], box);
   } else {
-    volume.reals = file.read<float>();
-    require_finite(volume.reals, extent, path);
+    volume.reals = placed.file.read<float>();
+    require_finite(volume.reals, placed.file.header().extent(), path);
+    volume.reals = turned(std::move(volume.reals), placed.file.header().size, placed.turn);
+    if (placed.resampled()) volume.reals = regrid(volume.reals, placed.turned_extent, extent);
     statistics = intensity_statistics(volume.reals);
     grow_box(volume.reals, extent, volume.reals[0], box);
   }
@@ -137,12 +255,19 @@ Volume read_volume(const NiftiFile& file, const Path& path, IntensityStatistics&
     throw_error<DataError>("{}: every voxel is {}. Copy the file again, or leave the case out.",
                            path.string(), statistics.minimum);
   }
+  note_background(volume, path, statistics.background, remarks);
+  note_cap(statistics, path, remarks);
   return volume;
 }
 
-std::vector<std::uint8_t> read_tissues(const NiftiFile& file, const Path& path,
+std::vector<std::uint8_t> resampled(const PlacedFile& placed, std::vector<std::uint8_t> labels) {
+  if (!placed.resampled()) return labels;
+  return regrid_label(labels, placed.turned_extent, placed.extent);
+}
+
+std::vector<std::uint8_t> read_tissues(const PlacedFile& placed, const Path& path,
                                        const Profile& profile) {
-  std::vector<std::uint8_t> label = file.read<std::uint8_t>();
+  std::vector<std::uint8_t> label = placed.read<std::uint8_t>();
   std::array<std::uint8_t, 256> tissues{};
   std::array<bool, 256> known{};
   for (int value = 0; value < 256; ++value) {
@@ -170,7 +295,7 @@ std::vector<std::uint8_t> read_tissues(const NiftiFile& file, const Path& path,
             path.string(), fmt::join(strange, ", "), profile.name, fmt::join(allowed, ", ")),
         there);
   }
-  return label;
+  return resampled(placed, std::move(label));
 }
 
 void check_complete(const SourceCase& source, const Profile& profile, bool allow_missing) {
@@ -227,11 +352,63 @@ CaseVoxels crop(std::vector<Volume>& volumes, const std::vector<std::uint8_t>& l
   return result;
 }
 
+// One label map of every modality, cropped to the box; 0 where the modality has none.
+std::vector<std::uint8_t> read_label_map(const LabelMapSource& source, const Extent& extent,
+                                         const Box& box, CaseReader& reader,
+                                         StoredLabelMap& stored) {
+  const auto count = static_cast<std::size_t>(voxels(box.extent()));
+  std::vector<std::uint8_t> result;
+  result.reserve(source.files.size() * count);
+  for (std::size_t m = 0; m < source.files.size(); ++m) {
+    const Path& path = source.files[m];
+    if (path.empty()) {
+      reader.sources.emplace_back();
+    } else {
+      const PlacedFile placed = reader.open(path);
+      const auto map = resampled(placed, placed.read<std::uint8_t>());
+      append_box(map, extent, box, result);
+      const int largest = *std::max_element(map.begin(), map.end());
+      if (largest >= kNoLabelMap) {
+        throw_error<DataError>("{}: a label map of {} with the value {}: at most {} are allowed.",
+                               path.string(), source.name, largest, kNoLabelMap - 1);
+      }
+      stored.classes = std::max(stored.classes, largest + 1);
+    }
+    result.resize((m + 1) * count);
+  }
+  return result;
+}
+
 // In the order of CaseHeader::sources.
 std::vector<Path> source_paths(const SourceCase& source) {
   std::vector<Path> paths = source.images;
   paths.push_back(source.label);
+  for (const LabelMapSource& map : source.label_maps) {
+    paths.insert(paths.end(), map.files.begin(), map.files.end());
+  }
   return paths;
+}
+
+// Whether the axes and voxels of a case that is there are those that the rules ask for.
+bool is_on_grid(const CaseHeader& header, const CaseRules& rules) {
+  if (!rules.grid) return true;
+  // "" of version 2: the files did not say. Version 1 kept the axes of the files.
+  const std::string there =
+      header.version == 1 ? axis_codes(header.info.affine) : header.orientation;
+  if (!rules.grid->orientation.empty() && !there.empty() && there != rules.grid->orientation) {
+    return false;
+  }
+  for (std::size_t a = 0; a < 3; ++a) {
+    const double wanted = rules.grid->spacing_mm[a];
+    if (std::abs(header.info.spacing_mm[a] - wanted) > kSpacingTolerance * wanted) return false;
+  }
+  return true;
+}
+
+// From the axes of a file to those of the case that was made from it.
+AxisTurn turn_of(const CaseHeader& made, const NiftiHeader& file) {
+  if (made.orientation.empty() || !file.has_position()) return {};
+  return axis_turn(axis_codes(file.affine()), made.orientation);
 }
 
 }  // namespace
@@ -251,7 +428,7 @@ CaseBytes ingest_case(const SourceCase& source, const Profile& profile, const Ca
   header.codec = rules.codec;
   header.statistics.resize(profile.modalities.size());
 
-  CaseReader reader;
+  CaseReader reader(rules);
   std::vector<Volume> volumes(profile.modalities.size());
   constexpr std::int64_t kFar = std::int64_t{1} << 40;
   Box box{{kFar, kFar, kFar}, {0, 0, 0}};
@@ -260,11 +437,11 @@ CaseBytes ingest_case(const SourceCase& source, const Profile& profile, const Ca
       reader.sources.emplace_back();
       continue;
     }
-    const NiftiFile file = reader.open(source.images[m], source.channel(m));
-    volumes[m] = read_volume(file, source.images[m], header.statistics[m], box);
+    const PlacedFile placed = reader.open(source.images[m], source.channel(m));
+    volumes[m] = read_volume(placed, source.images[m], header.statistics[m], box, reader.remarks);
     info.available |= SubsetMask{1} << m;
   }
-  const Extent extent = reader.grid->extent();
+  const Extent extent = to_depth_first(reader.size);
   std::vector<std::uint8_t> label;
   if (source.label.empty()) {
     reader.sources.emplace_back();
@@ -272,14 +449,41 @@ CaseBytes ingest_case(const SourceCase& source, const Profile& profile, const Ca
     label = read_tissues(reader.open(source.label), source.label, profile);
     grow_box(label, extent, std::uint8_t{0}, box);
   }
-  header.sources = std::move(reader.sources);
   info.full_extent = extent;
   info.box_offset = box.begin;
   info.box_extent = box.extent();
-  info.spacing_mm = reader.grid->spacing_mm();
-  info.affine = reader.grid->affine();
-  result.bytes = encode_case(header, crop(volumes, label, extent, box));
+  info.spacing_mm = to_depth_first(reader.voxel_mm());
+  info.affine = reader.affine();
+  header.orientation = reader.orientation;
+  CaseVoxels kept = crop(volumes, label, extent, box);
+  for (const LabelMapSource& map : source.label_maps) {
+    header.label_maps.push_back({map.name, 0});
+    info.label_maps.push_back(map.name);
+    kept.label_maps.push_back(read_label_map(map, extent, box, reader, header.label_maps.back()));
+  }
+  header.sources = std::move(reader.sources);
+  result.bytes = encode_case(header, kept);
+  result.remarks = std::move(reader.remarks);
   return result;
+}
+
+std::vector<std::uint8_t> on_file_grid(std::vector<std::uint8_t> labels, const CaseHeader& made,
+                                       const NiftiHeader& file) {
+  const AxisTurn turn = turn_of(made, file);
+  const auto size = turned(file.size, turn);
+  const Extent extent = to_depth_first(size);
+  if (extent != made.info.full_extent) {
+    labels = regrid_label(labels, made.info.full_extent, extent);
+  }
+  return turned(std::move(labels), size, turn.inverse());
+}
+
+std::vector<float> on_file_grid(std::vector<float> map, const CaseHeader& made,
+                                const NiftiHeader& file) {
+  const AxisTurn turn = turn_of(made, file);
+  const auto size = turned(file.size, turn);
+  map = regrid(map, made.info.full_extent, to_depth_first(size));
+  return turned(std::move(map), size, turn.inverse());
 }
 
 bool is_up_to_date(const CaseHeader& header, const SourceCase& source, const Profile& profile,
@@ -289,14 +493,17 @@ bool is_up_to_date(const CaseHeader& header, const SourceCase& source, const Pro
   if (!source.problem.empty() || info.id != source.name.id ||
       info.institution != source.name.institution || info.grade != source.name.grade ||
       header.profile != profile.name || header.codec != rules.codec ||
-      header.sources.size() != paths.size()) {
+      header.sources.size() != paths.size() || !is_on_grid(header, rules) ||
+      !std::equal(header.label_maps.begin(), header.label_maps.end(), source.label_maps.begin(),
+                  source.label_maps.end(),
+                  [](const auto& there, const auto& here) { return there.name == here.name; })) {
     return false;
   }
   for (std::size_t i = 0; i < paths.size(); ++i) {
     const SourceFile& known = header.sources[i];
     if (known.name != paths[i].filename().string()) return false;
     if (paths[i].empty()) {
-      if (!rules.allow_missing && i + 1 < paths.size()) return false;
+      if (!rules.allow_missing && i < source.images.size()) return false;
       continue;
     }
     if (known.bytes != std::filesystem::file_size(paths[i])) return false;

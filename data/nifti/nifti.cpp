@@ -2,16 +2,25 @@
 
 #include <cmath>
 #include <cstring>
+#include <fstream>
 #include <limits>
 #include <type_traits>
 
 #include "base/error.h"
+#include "data/nifti/meta_image.h"
 #include "data/types/axis_order.h"
 
 namespace lacuna::data {
 namespace {
 
+constexpr std::size_t kHeaderBytes = 1024;  // and more
+
 bool ends_in_gz(const Path& path) { return path.extension() == ".gz"; }
+
+// Of one volume.
+std::uint64_t bytes_of(const NiftiHeader& header) {
+  return static_cast<std::uint64_t>(header.voxels()) * size_of(header.type);
+}
 
 // Calls visit(T{}) with the C++ type of the stored values.
 template <typename Visit>
@@ -50,9 +59,17 @@ constexpr NiftiType type_of() {
 
 template <typename T>
 bool holds(double value) {
-  return value >= static_cast<double>(std::numeric_limits<T>::lowest()) &&
-         value <= static_cast<double>(std::numeric_limits<T>::max()) &&
-         value == std::nearbyint(value);
+  constexpr double kTolerance = std::is_same_v<T, std::uint8_t> ? 1e-3 : 0;
+  const double rounded = std::nearbyint(value);  // NaN stays NaN and fails each comparison
+  return rounded >= static_cast<double>(std::numeric_limits<T>::lowest()) &&
+         rounded <= static_cast<double>(std::numeric_limits<T>::max()) &&
+         std::abs(value - rounded) <= kTolerance;
+}
+
+template <typename T>
+T convert(double value) {
+  if constexpr (std::is_floating_point_v<T>) return static_cast<T>(value);
+  return static_cast<T>(std::nearbyint(value));
 }
 
 // Every value of Stored is a value of T.
@@ -68,26 +85,69 @@ void swap_bytes(std::byte* bytes, std::int64_t values, std::size_t width) {
 
 }  // namespace
 
-NiftiFile::NiftiFile(const Path& path) : NiftiFile(path, posix_file_system().read(path)) {}
+NiftiHeader read_volume_header(const Path& path) {
+  // A NIfTI header has 348 or 540 bytes, that of a MetaImage a few lines of text.
+  constexpr std::size_t kStart = 1 << 16;
+  std::vector<std::byte> start(kStart);
+  std::ifstream file(path, std::ios::binary);
+  file.read(reinterpret_cast<char*>(start.data()), kStart);
+  start.resize(static_cast<std::size_t>(std::max<std::streamsize>(0, file.gcount())));
+  if (is_meta_image(path)) return parse_meta_image(start, path).header;
+  if (!ends_in_gz(path)) return parse_nifti_header(start, path);
+  return parse_nifti_header(inflate_prefix(start, path, kHeaderBytes).bytes(), path);
+}
+
+NiftiFile::NiftiFile(const Path& path, int channel)
+    : NiftiFile(path, posix_file_system().read(path), channel) {}
 
 NiftiFile::NiftiFile(const Path& name, std::span<const std::byte> file, int channel) : name_(name) {
   Buffer inflated;
-  if (ends_in_gz(name)) {
-    inflated = gunzip(file, name);
+  std::uint64_t start = 0;
+  if (is_meta_image(name)) {
+    const MetaImage image = parse_meta_image(file, name);
+    header_ = image.header;
+    file = file.subspan(header_.data_offset);
+    if (image.compressed) {
+      inflated = inflate_prefix(file, name, bytes_of(header_));
+      file = inflated.bytes();
+    }
+  } else if (ends_in_gz(name)) {
+    check_gzip(file, name);
+    header_ = parse_nifti_header(inflate_prefix(file, name, kHeaderBytes).bytes(), name);
+    start = header_.data_offset;
+    inflated =
+        gunzip(file, name, start + bytes_of(header_) * static_cast<std::uint64_t>(header_.volumes));
     file = inflated.bytes();
+  } else {
+    header_ = parse_nifti_header(file, name);
+    start = header_.data_offset;
   }
-  header_ = parse_nifti_header(file, name, channel);
-  const std::uint64_t wanted = static_cast<std::uint64_t>(header_.voxels()) * size_of(header_.type);
-  if (header_.data_offset > file.size() || wanted > file.size() - header_.data_offset) {
+  const std::uint64_t wanted = bytes_of(header_);
+  if (header_.volumes > 1 && channel < 0) {
+    throw_error<DataError>(
+        "{}: an image of 4 dimensions, expected 3. Split it into single volumes first, or name a "
+        "profile that says which volume is which modality.",
+        name.string());
+  }
+  if (channel >= 0) {
+    if (channel >= header_.volumes) {
+      throw_error<DataError>(
+          "{}: has {} channels, channel {} was asked for (from 0). Check the profile.",
+          name.string(), header_.volumes, channel);
+    }
+    start += static_cast<std::uint64_t>(channel) * wanted;
+  }
+  header_.volumes = 1;
+  if (start > file.size() || wanted > file.size() - start) {
     throw_error<DataError>(
         "{}: truncated: {} x {} x {} values of {} from byte {} on need {} bytes, the file has {}. "
         "Copy it again.",
         name.string(), header_.size[0], header_.size[1], header_.size[2], name_of(header_.type),
-        header_.data_offset, header_.data_offset + wanted, file.size());
+        start, start + wanted, file.size());
   }
   // Moved to the front of a buffer of our own: aligned, and without the header.
   content_ = {std::make_unique_for_overwrite<std::byte[]>(wanted), wanted};
-  std::memcpy(content_.data.get(), file.data() + header_.data_offset, wanted);
+  std::memcpy(content_.data.get(), file.data() + start, wanted);
   if (header_.big_endian) {
     swap_bytes(content_.data.get(), header_.voxels(), size_of(header_.type));
   }
@@ -107,6 +167,13 @@ std::optional<std::int64_t> NiftiFile::first_unfit() const {
   });
 }
 
+double NiftiFile::value_at(std::int64_t at) const {
+  return with_type(header_.type, [&](auto kind) {
+    const auto* stored = reinterpret_cast<const decltype(kind)*>(content_.data.get());
+    return static_cast<double>(stored[at]) * header_.slope + header_.intercept;
+  });
+}
+
 template <typename T>
 bool NiftiFile::fits() const {
   return std::is_floating_point_v<T> || !first_unfit<T>();
@@ -118,10 +185,10 @@ std::vector<T> NiftiFile::read() const {
     if (const auto at = first_unfit<T>()) {
       const auto [ni, nj, nk] = header_.size;
       throw_error<DataError>(
-          "{}: voxel (i,j,k) = ({}, {}, {}) is not a whole number from {} to {}. Check that this "
-          "is "
-          "the right file.",
-          name_.string(), *at % ni, *at / ni % nj, *at / (ni * nj),
+          "{}: voxel (i,j,k) = ({}, {}, {}) is {}, which is not a whole number from {} to {}. "
+          "Check "
+          "that this is the right file.",
+          name_.string(), *at % ni, *at / ni % nj, *at / (ni * nj), value_at(*at),
           std::numeric_limits<T>::lowest(), std::numeric_limits<T>::max());
     }
   }
@@ -132,11 +199,13 @@ std::vector<T> NiftiFile::read() const {
     const auto [ni, nj, nk] = header_.size;
     const double slope = header_.slope, intercept = header_.intercept;
     if (slope == 1 && intercept == 0) {
-      transpose_slices(stored, nk, nj, ni, volume.data(),
-                       [](Stored v) { return static_cast<T>(v); });
+      transpose_slices(stored, nk, nj, ni, volume.data(), [](Stored v) {
+        if constexpr (std::is_integral_v<Stored>) return static_cast<T>(v);
+        return convert<T>(static_cast<double>(v));
+      });
     } else {
       transpose_slices(stored, nk, nj, ni, volume.data(), [=](Stored v) {
-        return static_cast<T>(static_cast<double>(v) * slope + intercept);
+        return convert<T>(static_cast<double>(v) * slope + intercept);
       });
     }
   });

@@ -1,7 +1,8 @@
-// NIfTI volumes (.nii, .nii.gz): reading into D x H x W order, writing back onto the same grid.
+// NIfTI volumes (.nii, .nii.gz) and MetaImages (.mha): reading into D x H x W order, writing back
+// onto the same grid.
 //
 // Reading: integers of 8 to 64 bits, float32, float64, either byte order, NIfTI-1 and -2, 3-D (or
-// more dimensions of extent 1), scaled by slope and intercept. Errors are DataErrors that open with
+// one volume of a 4-D file), scaled by slope and intercept. Errors are DataErrors that open with
 // the file's name: cut off, damaged, not gzip, not NIfTI, unsupported, wrong size. Axis order:
 // data/types/axis_order.h. A NiftiFile is immutable, so thread-safe; it owns the inflated file.
 //
@@ -21,18 +22,23 @@
 
 namespace lacuna::data {
 
+// The header alone, from the first bytes of the file; `volumes` says whether it is 4-D.
+NiftiHeader read_volume_header(const Path& path);
+
 class NiftiFile {
  public:
-  explicit NiftiFile(const Path& path);
+  // `channel`: which volume of a 4-D file (from 0); -1: the file has three axes.
+  explicit NiftiFile(const Path& path, int channel = -1);
   // The same from the bytes of the file, for callers that hash them too. `name` ends in .gz when
-  // they are compressed. `channel` of a 4-D file (from 0) as a volume of its own; -1: the file has
-  // three axes.
+  // they are compressed.
   NiftiFile(const Path& name, std::span<const std::byte> file, int channel = -1);
 
   const NiftiHeader& header() const { return header_; }
 
   // The volume, D x H x W row-major, scaled. T: float, std::int16_t or std::uint8_t. The integers
-  // are exact: DataError naming the first voxel whose value is a fraction, out of range or NaN.
+  // are exact: DataError naming the first voxel whose value is a fraction, out of range or NaN. But
+  // std::uint8_t, the type of labels, is rounded to from a distance of up to 0.001: programs that
+  // scale or resample leave labels like 3.99996.
   template <typename T>
   std::vector<T> read() const;
 
@@ -44,6 +50,8 @@ class NiftiFile {
   // Position in the file of the first voxel that T cannot hold.
   template <typename T>
   std::optional<std::int64_t> first_unfit() const;
+
+  double value_at(std::int64_t at) const;
 
   Path name_;
   NiftiHeader header_;

@@ -6,6 +6,8 @@
 #include <cstring>
 #include <type_traits>
 
+#include <fmt/ranges.h>
+
 #include "base/error.h"
 #include "data/types/axis_order.h"
 
@@ -104,8 +106,7 @@ void check_magic(std::span<const std::byte> file, const Layout& layout, const Pa
          "Convert it to NIfTI: ANALYZE does not say which side is left.");
 }
 
-void read_grid(const Fields& fields, const Layout& layout, const Path& name, int channel,
-               NiftiHeader& header) {
+void read_grid(const Fields& fields, const Layout& layout, const Path& name, NiftiHeader& header) {
   const auto dim = [&](std::size_t axis) {
     return fields.whole(layout.dim + axis * layout.dim_bytes, layout.dim_bytes);
   };
@@ -113,19 +114,18 @@ void read_grid(const Fields& fields, const Layout& layout, const Path& name, int
   if (axes < 1 || axes > 7) {
     refuse(name, fmt::format("its header says {} dimensions", axes), kWriteAgain);
   }
-  if (channel >= 0 && (axes < 4 || dim(4) <= channel)) {
-    refuse(name,
-           fmt::format("has {} channels, channel {} was asked for (from 0)", axes < 4 ? 1 : dim(4),
-                       channel),
-           "Check the profile.");
-  }
   std::int64_t further = 1;
-  for (std::int64_t axis = channel >= 0 ? 5 : 4; axis <= axes; ++axis) {
+  for (std::int64_t axis = 5; axis <= axes; ++axis) {
     further = std::max(further, dim(static_cast<std::size_t>(axis)));
   }
   if (axes < 3 || further > 1) {
     refuse(name, fmt::format("an image of {} dimensions, expected 3", axes),
            "Split it into single volumes first.");
+  }
+  if (axes >= 4) header.volumes = dim(4);
+  if (header.volumes < 1 || header.volumes > kLargestExtent) {
+    refuse(name, fmt::format("its header says {} voxels along axis 4", header.volumes),
+           kWriteAgain);
   }
   for (std::size_t axis = 0; axis < 3; ++axis) {
     header.size[axis] = dim(axis + 1);
@@ -270,17 +270,30 @@ Affine NiftiHeader::affine() const {
   return affine;
 }
 
-NiftiHeader parse_nifti_header(std::span<const std::byte> file, const Path& name, int channel) {
+std::string contradiction(const NiftiHeader& header) {
+  constexpr double kTolerance = 0.05;
+  const Affine affine = header.affine();
+  std::array<double, 3> lengths{};
+  bool differs = false;
+  for (std::size_t a = 0; a < 3; ++a) {
+    lengths[a] = std::hypot(affine[0][a], affine[1][a], affine[2][a]);
+    differs =
+        differs || std::abs(lengths[a] - header.voxel_mm[a]) > kTolerance * header.voxel_mm[a];
+  }
+  if (!differs) return "";
+  return fmt::format(
+      "its header contradicts itself: voxels of {:.4g} mm by pixdim, of {:.4g} mm by the affine. "
+      "Distances are computed with pixdim; correct the header",
+      fmt::join(header.voxel_mm, " x "), fmt::join(lengths, " x "));
+}
+
+NiftiHeader parse_nifti_header(std::span<const std::byte> file, const Path& name) {
   NiftiHeader header;
   const Layout& layout = detect(file, name, header);
   check_magic(file, layout, name, header.version);
   const Fields fields(file, header.big_endian);
-  read_grid(fields, layout, name, channel, header);
+  read_grid(fields, layout, name, header);
   read_values(fields, layout, name, header);
-  if (channel > 0) {
-    header.data_offset += static_cast<std::uint64_t>(channel) *
-                          static_cast<std::uint64_t>(header.voxels()) * size_of(header.type);
-  }
   read_position(fields, layout, header);
   for (const auto& row : header.affine()) {
     if (!std::all_of(row.begin(), row.end(), [](double value) { return std::isfinite(value); })) {

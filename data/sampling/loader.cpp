@@ -42,7 +42,10 @@ class Loader::Worker {
                                  info.id);
       }
     }
-    if (options_.rank == 0) tell_of_padding();
+    if (options_.rank == 0) {
+      tell_of_padding();
+      tell_of_label_maps();
+    }
     CaseOrder(static_cast<int>(options_.cases.size()), 0, options_.order);  // refuses an empty list
     for (int i = 0; i < std::max(1, options_.threads); ++i) {
       threads_.emplace_back([this] { run(); });
@@ -88,6 +91,21 @@ class Loader::Worker {
   std::int64_t skipped_cases() const { return cases_.skipped(); }
 
  private:
+  void tell_of_label_maps() const {
+    for (const LabelMapUse& use : options_.recipe.label_maps) {
+      const auto having =
+          std::count_if(options_.cases.begin(), options_.cases.end(), [&](int index) {
+            const auto& names = cohort_.cases[static_cast<std::size_t>(index)].label_maps;
+            return std::find(names.begin(), names.end(), use.name) != names.end();
+          });
+      if (having == std::ssize(options_.cases)) continue;
+      log::warn(
+          "label map {}: {} of {} cases have none, and the method does without it there. Maps are "
+          "added with: lacuna ingest --extra {}=DIRECTORY",
+          use.name, std::ssize(options_.cases) - having, options_.cases.size(), use.name);
+    }
+  }
+
   void tell_of_padding() const {
     const Extent& patch = options_.recipe.patch;
     std::vector<int> small;
@@ -186,6 +204,13 @@ class Loader::Worker {
     const std::size_t voxels = samples * voxels_per_sample();
     resize_on_huge_pages(batch->image, voxels * static_cast<std::size_t>(batch->modalities));
     batch->label.resize(voxels);
+    batch->label_maps.resize(options_.recipe.label_maps.size());
+    for (std::size_t i = 0; i < batch->label_maps.size(); ++i) {
+      HostLabelMap& map = batch->label_maps[i];
+      map.name = options_.recipe.label_maps[i].name;
+      map.present = false;
+      map.values.resize(voxels * static_cast<std::size_t>(batch->modalities));
+    }
     batch->subsets.assign(static_cast<std::size_t>(options_.recipe.draws),
                           std::vector<SubsetMask>(samples));
     batch->available.resize(samples);
@@ -200,6 +225,12 @@ class Loader::Worker {
 
   // Called without the lock; each sample of a batch has one thread.
   void fill(HostBatch& batch, int sample, SampleMaker& maker, CaseOrder& order) {
+    while (!try_fill(batch, sample, maker, order)) {
+    }
+  }
+
+  // False: the case became unreadable meanwhile and is left out; another one takes its place.
+  bool try_fill(HostBatch& batch, int sample, SampleMaker& maker, CaseOrder& order) {
     const auto i = static_cast<std::size_t>(sample);
     const auto index = static_cast<std::uint64_t>(batch.number * options_.batch + options_.rank +
                                                   std::int64_t{sample} * options_.ranks);
@@ -209,10 +240,30 @@ class Loader::Worker {
                           : index;
     const auto [case_index, file] = readable_case(turn, order);
     const std::size_t voxels = voxels_per_sample();
-    const Crop crop =
-        maker.make(*file, options_.seed, key(index),
-                   batch.image.data() + i * voxels * static_cast<std::size_t>(batch.modalities),
-                   batch.label.data() + i * voxels);
+    std::vector<std::uint8_t*> maps;
+    for (HostLabelMap& map : batch.label_maps) {
+      const std::size_t size = voxels * static_cast<std::size_t>(batch.modalities);
+      std::uint8_t* values = map.values.data() + i * size;
+      const auto& names = file->info().label_maps;
+      const bool there = std::find(names.begin(), names.end(), map.name) != names.end();
+      if (!there) std::fill_n(values, size, kNoLabelMap);
+      if (there) {
+        const std::lock_guard lock(mutex_);  // the flag belongs to the batch, not to the sample
+        map.present = true;
+      }
+      maps.push_back(there ? values : nullptr);
+    }
+    Crop crop;
+    try {
+      crop =
+          maker.make(*file, options_.seed, key(index),
+                     batch.image.data() + i * voxels * static_cast<std::size_t>(batch.modalities),
+                     batch.label.data() + i * voxels, maps);
+    } catch (const DataError& error) {
+      if (!file->lost()) throw;
+      cases_.lose(case_index, error.what());
+      return false;
+    }
     const DrawPosition at = {
         options_.seed, key(batch_level_ ? static_cast<std::uint64_t>(batch.number) : index),
         options_.step_offset + batch.number / options_.step_stride, options_.steps};
@@ -225,6 +276,7 @@ class Loader::Worker {
     batch.cases[i] = case_index;
     batch.sample_index[i] = index;
     batch.origin[i] = crop.corner;
+    return true;
   }
 
   // Images are int16 or float16, labels bytes.

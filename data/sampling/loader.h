@@ -23,6 +23,13 @@
 
 namespace lacuna::data {
 
+// A label map that the recipe asks for. Samples whose case has none hold kNoLabelMap.
+struct HostLabelMap {
+  std::string name;
+  bool present = false;              // in any sample of the batch
+  std::vector<std::uint8_t> values;  // N x M x D x H x W
+};
+
 // Buffers of one batch on the host, owned by the batch and recycled by the loader.
 struct HostBatch {
   std::int64_t number = 0;
@@ -31,6 +38,7 @@ struct HostBatch {
   Axes axes = kVolumeAxes;          // the order in which the network wants the axes (DataRecipe)
   std::vector<float> image;         // N x M x D x H x W, normalised; absent modalities are 0
   std::vector<std::uint8_t> label;  // N x D x H x W, Tissue values
+  std::vector<HostLabelMap> label_maps;          // of the recipe
   std::vector<std::vector<SubsetMask>> subsets;  // [draw][sample]
   std::vector<SubsetMask> available;             // what the case really has
   std::vector<int> cases;                        // index into Cohort::cases

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <limits>
 
+#include "base/error.h"
 #include "data/cache/voxel_convert.h"
 
 namespace lacuna::data {
@@ -53,6 +54,29 @@ IntensityMap intensity_map(Normalisation normalisation, const IntensityStatistic
 
 IntensityMap intensity_map(const DataRecipe& recipe, const CaseFile& file, int modality) {
   const bool trimmed = recipe.normalisation == Normalisation::kTrimmedZScore;
+  const IntensityStatistics& s = file.statistics(modality);
+  // The cap is the index of a bin, which is an intensity only where bins are about 1 wide and hold
+  // enough voxels. Files of version 1 do not know the median and go on as they were.
+  if (recipe.normalisation == Normalisation::kCappedZScore && file.header().version > 1 &&
+      contains(file.info().available, modality) && s.cap < s.median) {
+    if (recipe.published_cap) {
+      throw_error<DataError>(
+          "case {}, {}: intensities are clipped at {}, the index of a histogram bin, but half of "
+          "them and more lie above (1st to 99th percentile {:.4g} to {:.4g}). The published "
+          "normalisation expects raw intensities of a scanner, not images scaled to [0, 1]: "
+          "multiply them by 1000 and ingest again, or train without method_options.official.",
+          file.info().id, file.header().modalities[static_cast<std::size_t>(modality)], s.cap,
+          s.percentile_1, s.percentile_99);
+    }
+    if (s.cap_edge < s.median) {  // too few voxels for a histogram: none is clipped
+      return intensity_map(Normalisation::kZScore, s, recipe.background);
+    }
+    IntensityStatistics edge = s;
+    edge.cap = s.cap_edge;
+    edge.capped_mean = s.edge_mean;
+    edge.capped_deviation = s.edge_deviation;
+    return intensity_map(recipe.normalisation, edge, recipe.background);
+  }
   return intensity_map(recipe.normalisation,
                        trimmed ? file.trimmed_statistics(modality) : file.statistics(modality),
                        recipe.background);

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <optional>
 
+#include "base/error.h"
 #include "base/random.h"
 #include "data/cache/case_layout.h"
 
@@ -31,13 +32,29 @@ void copy_row(const std::uint8_t* in, std::uint8_t* out, std::int64_t count, boo
   }
 }
 
+auto label_of(const CaseFile& file) {
+  return [&file](const Extent& corner, const Extent& extent, std::uint8_t* out) {
+    file.read_label(corner, extent, out);
+  };
+}
+
+void check_classes(const CaseFile& file, const LabelMapUse& use) {
+  for (const StoredLabelMap& map : file.header().label_maps) {
+    if (map.name != use.name || map.classes <= use.classes) continue;
+    throw_error<DataError>(
+        "case {}: label map {} has values up to {}, the method takes {} classes (0 to {}). Check "
+        "the files that --extra named.",
+        file.info().id, use.name, map.classes - 1, use.classes, use.classes - 1);
+  }
+}
+
 }  // namespace
 
 SampleMaker::SampleMaker(const DataRecipe& recipe, int modalities)
     : recipe_(recipe), modalities_(modalities) {}
 
 Crop SampleMaker::make(const CaseFile& file, std::uint64_t seed, std::uint64_t index, float* image,
-                       std::uint8_t* label) {
+                       std::uint8_t* label, std::span<std::uint8_t* const> maps) {
   const CaseInfo& info = file.info();
   const AugmentationDraw drawn = draw_augmentation(recipe_.augmentation, modalities_, seed, index);
   Stream crop_stream(seed, Purpose::kCrop, index);
@@ -46,8 +63,25 @@ Crop SampleMaker::make(const CaseFile& file, std::uint64_t seed, std::uint64_t i
                                [&](int region) { return file.foreground(region); }},
                               crop_stream, drawn.stretch);
   const bool spatial = drawn.spatial.changes(), scaled = crop.extent != recipe_.patch;
+  // read(corner, extent, out) of each label map and modality, with where the result belongs.
+  const auto for_each_map = [&](const auto& use) {
+    for (std::size_t i = 0; i < maps.size(); ++i) {
+      if (maps[i] == nullptr) continue;
+      check_classes(file, recipe_.label_maps[i]);
+      for (int m = 0; m < modalities_; ++m) {
+        use(
+            [&, m](const Extent& corner, const Extent& extent, std::uint8_t* out) {
+              file.read_label_map(recipe_.label_maps[i].name, m, corner, extent, out);
+            },
+            maps[i] + m * voxels(recipe_.patch));
+      }
+    }
+  };
   if (!spatial && !scaled) {
     read_mirrored(file, crop, drawn.mirror, image, label);
+    for_each_map([&](const auto& read, std::uint8_t* out) {
+      copy_labels(file, crop, drawn.mirror, read, out);
+    });
   } else {
     read_source(file, crop, drawn.mirror);
     std::optional<ElasticField> field;
@@ -62,14 +96,21 @@ Crop SampleMaker::make(const CaseFile& file, std::uint64_t seed, std::uint64_t i
     const bool nearest = !interpolates && !scaled;
     const bool cubic = recipe_.augmentation.cubic && (interpolates || stretched) && !nearest;
     if (cubic) source_.prefilter();
-    resample(source_,
-             spatial_map(drawn.spatial, recipe_.patch, crop.extent, field ? &*field : nullptr),
+    const SamplingMap map =
+        spatial_map(drawn.spatial, recipe_.patch, crop.extent, field ? &*field : nullptr);
+    resample(source_, map,
              {.cubic = cubic,
               .nearest_label = !interpolates,
               .nearest = nearest,
               .fill = recipe_.augmentation.plane_turn_fill},
              recipe_.patch, image, label);
     if (nearest) clear_absent(info.available, image);  // of the fill
+    for_each_map([&](const auto& read, std::uint8_t* out) {
+      map_source_.reset(crop.extent, 0);
+      read_labels(file, crop, drawn.mirror, read, map_source_);
+      resample(map_source_, map, {.nearest_label = true, .nearest = nearest}, recipe_.patch,
+               nullptr, out);
+    });
   }
   apply_intensity(drawn, info.available, recipe_.patch, seed, index, image, scratch_);
   return crop;
@@ -99,9 +140,21 @@ void SampleMaker::read_mirrored(const CaseFile& file, const Crop& crop,
                  [&](std::int64_t d, std::int64_t h) { return channel + target(d, h); });
     }
   }
-  for_each_label_row(file, crop, [&](std::int64_t d, std::int64_t h, const std::uint8_t* row) {
-    copy_row(row, label + target(d, h), width, mirror[2]);
-  });
+  copy_labels(file, crop, mirror, label_of(file), label);
+}
+
+template <typename Read>
+void SampleMaker::copy_labels(const CaseFile& file, const Crop& crop,
+                              const std::array<bool, 3>& mirror, const Read& read,
+                              std::uint8_t* label) {
+  const auto [depth, height, width] = crop.extent;
+  for_each_label_row(file, crop, read,
+                     [&, depth = depth, height = height, width = width](
+                         std::int64_t d, std::int64_t h, const std::uint8_t* row) {
+                       const std::int64_t to =
+                           mirrored(mirror[0], d, depth) * height + mirrored(mirror[1], h, height);
+                       copy_row(row, label + to * width, width, mirror[2]);
+                     });
 }
 
 // Through slabs of normalised voxels, of which four channels at a time are laid side by side.
@@ -130,12 +183,22 @@ void SampleMaker::read_source(const CaseFile& file, const Crop& crop,
       }
     }
   }
+  read_labels(file, crop, mirror, label_of(file), source_);
+}
+
+template <typename Read>
+void SampleMaker::read_labels(const CaseFile& file, const Crop& crop,
+                              const std::array<bool, 3>& mirror, const Read& read,
+                              ResampleSource& source) {
+  const auto [depth, height, width] = crop.extent;
   label_row_.resize(static_cast<std::size_t>(width));
-  for_each_label_row(file, crop, [&](std::int64_t d, std::int64_t h, const std::uint8_t* row) {
-    copy_row(row, label_row_.data(), width, mirror[2]);
-    source_.set_label_row(mirrored(mirror[0], d, depth), mirrored(mirror[1], h, height),
-                          label_row_.data());
-  });
+  for_each_label_row(file, crop, read,
+                     [&, depth = depth, height = height, width = width](
+                         std::int64_t d, std::int64_t h, const std::uint8_t* row) {
+                       copy_row(row, label_row_.data(), width, mirror[2]);
+                       source.set_label_row(mirrored(mirror[0], d, depth),
+                                            mirrored(mirror[1], h, height), label_row_.data());
+                     });
 }
 
 template <typename RowAt>
@@ -163,14 +226,15 @@ void SampleMaker::read_image(const CaseFile& file, int modality, const Crop& cro
       });
 }
 
-template <typename Use>
-void SampleMaker::for_each_label_row(const CaseFile& file, const Crop& crop, const Use& use) {
+template <typename Read, typename Use>
+void SampleMaker::for_each_label_row(const CaseFile& file, const Crop& crop, const Read& read,
+                                     const Use& use) {
   const auto [depth, height, width] = crop.extent;
   for (std::int64_t begin = 0, count = 0; begin < depth; begin += count) {
     count = slab_depth(file, crop, begin);
     label_slab_.resize(static_cast<std::size_t>(count * height * width));
-    file.read_label({crop.corner[0] + begin, crop.corner[1], crop.corner[2]},
-                    {count, height, width}, label_slab_.data());
+    read(Extent{crop.corner[0] + begin, crop.corner[1], crop.corner[2]},
+         Extent{count, height, width}, label_slab_.data());
     for (std::int64_t row = 0; row < count * height; ++row) {
       use(begin + row / height, row % height, label_slab_.data() + row * width);
     }

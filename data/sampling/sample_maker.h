@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "data/augment/augmentation.h"
@@ -21,9 +22,11 @@ class SampleMaker {
   explicit SampleMaker(const DataRecipe& recipe, int modalities);
 
   // Fills image (modalities x patch; 0 where the case lacks a modality) and label (patch), and
-  // says where the crop was taken.
+  // says where the crop was taken. `maps`: a buffer (modalities x patch) for each label map of the
+  // recipe that the case is asked for; null pointers and none at all are passed over. Throws
+  // DataError naming the case when a map has more classes than the recipe says.
   Crop make(const CaseFile& file, std::uint64_t seed, std::uint64_t index, float* image,
-            std::uint8_t* label);
+            std::uint8_t* label, std::span<std::uint8_t* const> maps = {});
 
  private:
   void clear_absent(SubsetMask available, float* image) const;
@@ -34,15 +37,22 @@ class SampleMaker {
   template <typename RowAt>
   void read_image(const CaseFile& file, int modality, const Crop& crop, std::int64_t begin,
                   std::int64_t count, bool reversed, const RowAt& row_at);
-  // use(d, h, row) for each row of the label.
-  template <typename Use>
-  void for_each_label_row(const CaseFile& file, const Crop& crop, const Use& use);
+  // use(d, h, row) for each row of what read(corner, extent, out) gives: the label, or a label map.
+  template <typename Read, typename Use>
+  void for_each_label_row(const CaseFile& file, const Crop& crop, const Read& read, const Use& use);
+  // From rows of the crop to a mirrored patch, or to a source for resampling.
+  template <typename Read>
+  void copy_labels(const CaseFile& file, const Crop& crop, const std::array<bool, 3>& mirror,
+                   const Read& read, std::uint8_t* label);
+  template <typename Read>
+  void read_labels(const CaseFile& file, const Crop& crop, const std::array<bool, 3>& mirror,
+                   const Read& read, ResampleSource& source);
 
   DataRecipe recipe_;
   int modalities_;
   std::vector<float> slab_, scratch_;
   std::vector<std::uint8_t> label_slab_, label_row_;
-  ResampleSource source_;
+  ResampleSource source_, map_source_;
 };
 
 }  // namespace lacuna::data

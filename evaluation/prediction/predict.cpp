@@ -29,10 +29,11 @@ data::CaseFile open_case(std::span<const std::byte> bytes) {
   return data::CaseFile(path);
 }
 
-// The header of the first file that the case has: all lie on one grid, as ingest has checked.
+// The header of the first file that the case has: all lie on one grid, up to the order of axes, as
+// ingest has checked.
 data::NiftiHeader grid_of(const data::SourceCase& source) {
   for (const auto& image : source.images) {
-    if (!image.empty()) return data::NiftiFile(image).header();
+    if (!image.empty()) return data::read_volume_header(image);
   }
   throw_error<DataError>("case {}: no image in {}", source.name.id, source.directory.string());
 }
@@ -42,30 +43,32 @@ at::Tensor binary_entropy(const at::Tensor& p) {
   return -(at::xlogy(p, p) + at::xlogy(1 - p, 1 - p)) / std::log(2.0);
 }
 
-void write_map(const std::filesystem::path& path, const data::NiftiHeader& grid,
-               const at::Tensor& map) {
+void write_map(const std::filesystem::path& path, const data::CaseHeader& made,
+               const data::NiftiHeader& grid, const at::Tensor& map) {
   const at::Tensor values = map.contiguous();
-  const auto count = static_cast<std::size_t>(values.numel());
-  data::write_nifti<float>(posix_file_system(), path, grid,
-                           {values.const_data_ptr<float>(), count});
+  const auto* begin = values.const_data_ptr<float>();
+  const auto own =
+      data::on_file_grid(std::vector<float>(begin, begin + values.numel()), made, grid);
+  data::write_nifti<float>(posix_file_system(), path, grid, own);
 }
 
 void write_probabilities(const methods::Method& method, const at::Tensor& channels,
                          const std::string& id, const data::Profile& profile,
-                         const data::NiftiHeader& grid, const PredictOptions& options) {
+                         const data::CaseHeader& made, const data::NiftiHeader& grid,
+                         const PredictOptions& options) {
   const methods::InferenceRecipe recipe = method.inference();
   at::Tensor uncertainty;
   for (const data::Region& region : profile.regions) {
     const at::Tensor p = region_probability(recipe, region, channels);
     if (!p.defined()) continue;
     if (options.probabilities) {
-      write_map(options.out / fmt::format("{}_prob_{}.nii.gz", id, region.name), grid, p);
+      write_map(options.out / fmt::format("{}_prob_{}.nii.gz", id, region.name), made, grid, p);
     }
     const at::Tensor entropy = binary_entropy(p);
     uncertainty = uncertainty.defined() ? at::maximum(uncertainty, entropy) : entropy;
   }
   if (options.uncertainty && uncertainty.defined()) {
-    write_map(options.out / (id + "_uncertainty.nii.gz"), grid, uncertainty);
+    write_map(options.out / (id + "_uncertainty.nii.gz"), made, grid, uncertainty);
   }
 }
 
@@ -76,7 +79,8 @@ Prediction predict_case(methods::Method& method, const data::SourceCase& source,
   if (!source.problem.empty()) throw_error<DataError>("{}", source.problem);
   data::SourceCase images = source;
   images.label.clear();
-  const auto ingested = data::ingest_case(images, profile, {"none", /*allow_missing=*/true});
+  const auto ingested = data::ingest_case(
+      images, profile, {"none", /*allow_missing=*/true, options.grid, options.resample});
   const data::SubsetMask available = ingested.header.info.available;
   const data::SubsetMask subset = available & options.subset;
   if (subset == 0) {
@@ -93,7 +97,8 @@ Prediction predict_case(methods::Method& method, const data::SourceCase& source,
   segment.rankseg = options.rankseg;
   if (options.probabilities || options.uncertainty) {
     segment.probabilities = [&](std::size_t, const at::Tensor& channels) {
-      write_probabilities(method, channels, source.name.id, profile, grid, options);
+      write_probabilities(method, channels, source.name.id, profile, ingested.header, grid,
+                          options);
     };
   }
   auto labels =
@@ -106,6 +111,7 @@ Prediction predict_case(methods::Method& method, const data::SourceCase& source,
   }
   for (auto& label : labels) label = values[label];
   const Prediction prediction{options.out / (source.name.id + ".nii.gz"), subset, relabelled};
+  labels = data::on_file_grid(std::move(labels), ingested.header, grid);
   data::write_nifti<std::uint8_t>(posix_file_system(), prediction.file, grid, labels);
   return prediction;
 }

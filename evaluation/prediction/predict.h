@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "data/cache/cohort.h"
 #include "data/cohorts/profile.h"
 #include "data/cohorts/source.h"
 #include "evaluation/scores/region_minimum.h"
@@ -16,6 +17,8 @@ struct PredictOptions {
   std::filesystem::path out;          // directory of the masks
   data::SubsetMask subset = ~0u;      // modalities to use, as far as the case has them
   std::optional<data::Extent> patch;  // as for segment_subsets()
+  std::optional<data::Grid> grid;     // of the cohort that the method was trained on
+  bool resample = false;              // a case of another voxel size, in place of refusing it
   bool mirrored = false, rankseg = false;
   std::vector<RegionMinimum> minimums;  // those that relabel
   bool probabilities = false;           // <id>_prob_<region>.nii.gz, float

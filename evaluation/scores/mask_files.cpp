@@ -8,6 +8,7 @@
 #include <fmt/ranges.h>
 
 #include "base/error.h"
+#include "base/text/log.h"
 #include "data/nifti/nifti.h"
 
 namespace lacuna::evaluation {
@@ -25,6 +26,9 @@ struct LabelFile {
 
 LabelFile read_labels(const std::filesystem::path& path) {
   const data::NiftiFile file(path);
+  if (const std::string odd = data::contradiction(file.header()); !odd.empty()) {
+    log::warn("{}: {}", path.string(), odd);
+  }
   return {path, file.header(), file.read<std::uint8_t>()};
 }
 

@@ -72,6 +72,8 @@ LoadedModel load_model(const std::filesystem::path& path) {
     model.step = RunProgress::from_json(state).step;
     model.config = resolve_saved_run(state.at("run"), (model.checkpoint / "state.json").string());
     model.modalities = data::ModalitySet(state.at("cohort").at("modalities"));
+    const Json& cohort = state.at("cohort");
+    if (cohort.contains("grid")) model.grid = data::grid_from_json(cohort.at("grid"));
   } catch (const Json::exception& error) {
     throw_error<DataError>("{}: not a state of this version: {}",
                            (model.checkpoint / "state.json").string(), error.what());

@@ -4,8 +4,10 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 
+#include "data/cache/cohort.h"
 #include "methods/method.h"
 #include "worker/run/run_config.h"
 
@@ -15,6 +17,7 @@ struct LoadedModel {
   RunConfig config;
   data::ModalitySet modalities{{"FLAIR", "T1", "T1c", "T2"}};  // that it was trained for
   std::unique_ptr<methods::Method> method;  // weights loaded (EMA weights when the run keeps them)
+  std::optional<data::Grid> grid;  // of the cohort that it was trained on; none before there were
   std::filesystem::path checkpoint;
   std::int64_t step = 0;
 };

@@ -23,6 +23,15 @@ DeviceBatch::DeviceBatch(data::Loader& loader, const Placement& placement)
                      .permute({0, axes[0] + 1, axes[1] + 1, axes[2] + 1})
                      .to(placement.device)
                      .contiguous();
+  for (data::HostLabelMap& map : host_->label_maps) {
+    if (!map.present) continue;
+    batch_.extras[map.name] =
+        at::from_blob(map.values.data(), {samples, host_->modalities, depth, height, width},
+                      at::TensorOptions().dtype(at::kByte))
+            .permute({0, 1, axes[0] + 2, axes[1] + 2, axes[2] + 2})
+            .to(placement.device)
+            .contiguous();
+  }
   batch_.subsets = host_->subsets;
   batch_.available = host_->available;
   batch_.sample_index = host_->sample_index;

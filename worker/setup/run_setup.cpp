@@ -59,11 +59,13 @@ std::unique_ptr<methods::Method> make_run_method(const RunConfig& config,
 }
 
 Json describe(const data::Cohort& cohort, const RunConfig& config) {
-  return {{"fingerprint", cohort.fingerprint},
-          {"modalities", cohort.modalities.names()},
-          {"profile", cohort.profile},
-          {"split", config.split},
-          {"cases", cohort.cases.size()}};
+  Json json = {{"fingerprint", cohort.fingerprint},
+               {"modalities", cohort.modalities.names()},
+               {"profile", cohort.profile},
+               {"split", config.split},
+               {"cases", cohort.cases.size()}};
+  if (cohort.grid) json["grid"] = data::to_json(*cohort.grid);
+  return json;
 }
 
 Json describe_start(const RankGroup& ranks, const Placement& placement) {

@@ -96,6 +96,30 @@ TEST(Augmentation, SwitchingOneTransformOffLeavesTheOthers) {
   }
 }
 
+// Each channel has noise of its own, and each transform its own stream.
+TEST(Augmentation, ChannelsAndTransformsAreIndependent) {
+  AugmentationDraw drawn;
+  drawn.noise_deviation = 0.1f;
+  drawn.channels.resize(2);
+  std::vector<float> image(2 * 500), scratch;
+  apply_intensity(drawn, 0b11, {5, 10, 10}, 9, 4, image.data(), scratch);
+  double both = 0, first = 0, second = 0;
+  for (std::size_t i = 0; i < 500; ++i) {
+    both += double{image[i]} * image[500 + i];
+    first += double{image[i]} * image[i];
+    second += double{image[500 + i]} * image[500 + i];
+  }
+  EXPECT_LT(std::abs(both / std::sqrt(first * second)), 0.2);  // 4.5 deviations
+  constexpr int kDraws = 20000;
+  int together = 0;
+  for (std::uint64_t i = 0; i < kDraws; ++i) {
+    const ChannelChange channel = draw_augmentation(heavy_augmentation(), 4, 1, i).channels[0];
+    together += channel.gain != 1 && channel.offset != 0;
+  }
+  const double share = 0.15 * 0.075;
+  EXPECT_NEAR(together / double{kDraws}, share, 5 * std::sqrt(share / kDraws));
+}
+
 // mmFormer card, section 5: one of three planes, a whole angle from -10 to 9 degrees, always.
 TEST(Augmentation, PlaneTurnsAreWholeAnglesInOnePlaneOfThree) {
   AugmentationRecipe recipe;

@@ -211,10 +211,17 @@ TEST(CaseFile, RefusesAFileThatIsNotTheCohortsOwn) {
   ToyCase toy("none", false);
   Cohort cohort = toy.write(folder.path());
   EXPECT_NO_THROW(CaseFile(cohort, cohort.cases[0]));
+  const std::string checksum = cohort.cases[0].checksum;
   cohort.cases[0].checksum = "0123456789abcdef";
   EXPECT_THROW(CaseFile(cohort, cohort.cases[0]), DataError);
+  cohort.cases[0].checksum = checksum;
   std::filesystem::resize_file(folder.path() / "cases/toy.h5", cohort.cases[0].bytes - 1);
-  EXPECT_THROW(CaseFile(cohort, cohort.cases[0]), DataError);
+  try {
+    CaseFile(cohort, cohort.cases[0]);
+    FAIL();
+  } catch (const DataError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("bytes where cohort.json says"));
+  }
 }
 
 }  // namespace

@@ -54,6 +54,30 @@ TEST(Gzip, RefusesWhatIsNotWholeGzip) {
   }
 }
 
+// A file of 64 MB of zeros behind what is wanted takes memory for what is wanted.
+TEST(Gzip, NoMoreIsInflatedThanIsWanted) {
+  std::vector<std::byte> bytes(std::size_t{64} << 20);
+  for (std::size_t i = 0; i < 5000; ++i) bytes[i] = static_cast<std::byte>(i * i);
+  const auto packed = gzip(bytes, 1);
+  for (const std::size_t most : {std::size_t{1}, std::size_t{352}, std::size_t{5000}}) {
+    const Buffer bounded = gunzip(packed, "a.nii.gz", most),
+                 start = inflate_prefix(packed, "a", most);
+    EXPECT_EQ(bounded.size, most);
+    EXPECT_TRUE(std::equal(bounded.bytes().begin(), bounded.bytes().end(), bytes.begin()));
+    EXPECT_EQ(start.size, most);
+    EXPECT_TRUE(std::equal(start.bytes().begin(), start.bytes().end(), bytes.begin()));
+  }
+  // A few bytes more than is wanted: inflated, and checked, as a whole.
+  const auto little = gzip(std::span(bytes).first(6000), 6);
+  EXPECT_EQ(gunzip(little, "a.nii.gz", 5000).size, 6000u);
+  // Members one behind the other, and streams that end early or are cut off.
+  auto twice = little;
+  twice.insert(twice.end(), little.begin(), little.end());
+  EXPECT_EQ(inflate_prefix(twice, "a", 7000).size, 7000u);
+  EXPECT_EQ(inflate_prefix(little, "a", 7000).size, 6000u);
+  EXPECT_THROW(inflate_prefix(std::span(little).first(little.size() / 2), "a", 6000), DataError);
+}
+
 TEST(Gzip, SurvivesFlippedBytes) {
   std::string text;
   Stream random(1, Purpose::kTest, 0);

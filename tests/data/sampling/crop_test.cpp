@@ -74,6 +74,9 @@ TEST_F(CropTest, CentredCropsPutAForegroundVoxelInTheMiddle) {
     EXPECT_TRUE(crop.corner[2] == 5 + 10 - 8 || crop.corner[2] == 5 + 12 - 8);
   }
   EXPECT_NEAR(first, 500, 80);
+  // Of an odd patch the middle voxel itself.
+  EXPECT_EQ(draw(recipe, 0, {17, 9, 15}).corner[0], 20 - 8);
+  EXPECT_EQ(draw(recipe, 0, {17, 9, 15}).corner[1], 30 - 4);
 }
 
 TEST_F(CropTest, CentredCropsAreShiftedIntoTheVolume) {

@@ -255,6 +255,30 @@ TEST(Loader, ACaseSmallerThanThePatchIsPaddedNotRefused) {
   }
 }
 
+// Files that become shorter while they are mapped: reading them would end the program by SIGBUS.
+TEST(Loader, ACaseThatShrinksMeanwhileIsLeftOut) {
+  const ToyCohort toy(3);
+  LoaderOptions options = options_for(3);
+  options.ahead = 1;
+  options.batch = 6;
+  Loader loader(toy.cohort(), options);
+  loader.recycle(loader.next());
+  std::filesystem::resize_file(toy.file(1), 4096);
+  for (int i = 0; i < 4; ++i) {
+    auto batch = loader.next();
+    if (i >= 2) {
+      EXPECT_EQ(std::count(batch->cases.begin(), batch->cases.end(), 1), 0);
+    }
+    loader.recycle(std::move(batch));
+  }
+  EXPECT_EQ(loader.skipped_cases(), 1);
+  for (const int i : {0, 2}) std::filesystem::resize_file(toy.file(i), 4096);
+  EXPECT_THAT(message_of<DataError>([&] {
+                for (int i = 0; i < 5; ++i) loader.recycle(loader.next());
+              }),
+              HasSubstr("none of the 3 cases can be read"));
+}
+
 TEST(Loader, RefusesWhatCannotWorkBeforeTrainingStarts) {
   const ToyCohort toy(1);
   LoaderOptions options = options_for(0);

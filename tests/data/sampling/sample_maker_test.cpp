@@ -223,6 +223,36 @@ TEST_P(SampleMakerTest, StretchedAxesAreReadFromAnotherExtent) {
   EXPECT_GT(extents.size(), 10u);
 }
 
+// An image scaled to [0, 1] has a histogram of one bin, whose index clips everything to 0.
+TEST(CappedNormalisation, ClipsAtTheEdgeWhereTheIndexIsNoIntensity) {
+  const TemporaryDirectory folder;
+  ToyCase toy("none", false);
+  for (IntensityStatistics& s : toy.header.statistics) {
+    s.median = 1200;
+    s.cap = 900;
+    s.capped_mean = 800;
+    s.cap_edge = 2500;
+    s.edge_mean = 1100;
+    s.edge_deviation = 500;
+  }
+  DataRecipe recipe;
+  recipe.normalisation = Normalisation::kCappedZScore;
+  const auto map_of = [&] {
+    toy.write(folder.path());
+    return intensity_map(recipe, CaseFile(folder.path() / "cases/toy.h5"), 1);
+  };
+  const IntensityMap map = map_of();
+  EXPECT_EQ(map.high, 2500);
+  EXPECT_EQ(map.shift, 1100);
+  recipe.published_cap = true;
+  EXPECT_THROW(map_of(), DataError);
+  toy.header.statistics[1].cap = 1200;  // no longer below half of them: the published rule
+  EXPECT_EQ(map_of().high, 1200);
+  EXPECT_EQ(map_of().shift, 800);
+  recipe.published_cap = false;
+  EXPECT_EQ(map_of().shift, 800);
+}
+
 // The brain box is [3, 40) x [4, 45) x [5, 40) of 44 x 50 x 56.
 TEST_P(SampleMakerTest, KeptBackgroundIsMappedInsideTheBoxAndZeroOutside) {
   recipe_.patch = {44, 50, 56};
