@@ -54,7 +54,7 @@ TEST(ForeignTable, NamesSpreadsheets) {
     read_foreign_table(folder / "a.xlsx");
     FAIL();
   } catch (const DataError& error) {
-    EXPECT_THAT(error.what(), ::testing::HasSubstr("save it as CSV"));
+    EXPECT_THAT(error.what(), ::testing::HasSubstr("Save it as CSV"));
   }
 }
 
