@@ -142,7 +142,7 @@ INSTANTIATE_TEST_SUITE_P(
     [](const auto& tested) { return tested.param.name; });
 
 TEST(InstanceNormAct, NormalisesByHand) {
-  // [1,2,3,4]: mean 2.5, population variance 1.25 -> 1.34164 and 0.44721 (ShaSpec card, check 3).
+  // [1,2,3,4]: mean 2.5, population variance 1.25 -> 1.34164 and 0.44721 (ShaSpec).
   const at::Tensor x = at::tensor({1.0f, 2.0f, 3.0f, 4.0f}).view({1, 1, 1, 2, 2});
   const at::Tensor y = instance_norm_act(x, at::ones(1), at::zeros(1), kEps, 1).flatten();
   EXPECT_NEAR(y[0].item<double>(), -1.34164, 1e-5);

@@ -15,7 +15,7 @@ at::Tensor composition(const at::Tensor& w) {
 }
 
 TEST(StandardiseWeight, ByHand) {
-  // ShaSpec card, check 2.
+  // Worked by hand for ShaSpec.
   const at::Tensor w = at::tensor({1.0f, 2.0f, 3.0f, 4.0f}).view({1, 4, 1, 1, 1});
   const at::Tensor expected = at::tensor({-1.16190f, -0.38730f, 0.38730f, 1.16190f});
   EXPECT_TRUE(at::allclose(standardise_weight(w).flatten(), expected, 0, 1e-5));

@@ -1,4 +1,4 @@
-// What the worked examples of the cards take their losses of.
+// What the worked examples take their losses of.
 #pragma once
 
 #include <torch/types.h>

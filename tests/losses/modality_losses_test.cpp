@@ -19,7 +19,7 @@ double value(AlignedPairs pairs, data::SubsetMask subset) {
   return feature_alignment(features(), pairs, {subset}).item<double>();
 }
 
-// ShaSpec card, check 7: 1 + 2 + 4 + 7.
+// ShaSpec: 1 + 2 + 4 + 7.
 TEST(FeatureAlignment, MatchesTheWorkedExample) {
   EXPECT_NEAR(value(AlignedPairs::kRing, kAll), 14, 1e-12);
   EXPECT_NEAR(value(AlignedPairs::kAll, kAll), 23, 1e-12);  // and |1 - 4| + |2 - 8|
@@ -47,7 +47,7 @@ TEST(FeatureAlignment, GradientReachesBothSides) {
   }
 }
 
-// ShaSpec card, check 7.
+// Worked by hand for ShaSpec.
 TEST(ModalityClassification, OfAClassifierWithoutWeightsIsLogFour) {
   const at::Tensor zero = torch::zeros({2, 4, 4}, at::kDouble);
   EXPECT_NEAR(modality_classification(zero, {kAll, kFlairT1}).item<double>(), std::log(4.0), 1e-12);

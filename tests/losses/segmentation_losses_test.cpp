@@ -15,7 +15,7 @@ at::Tensor target() {
   return (torch::rand({2, 3, 2, 3, 2}) > 0.5).to(at::kDouble);
 }
 
-// ShaSpec card, check 7: p = (0.5, 0.5), t = (1, 0) -> 1 - 2*0.5 / (1 + 1 + 1) = 2/3.
+// ShaSpec: p = (0.5, 0.5), t = (1, 0) -> 1 - 2*0.5 / (1 + 1 + 1) = 2/3.
 TEST(SoftDice, MatchesTheWorkedExample) {
   const auto logits = torch::zeros({1, 1, 1, 1, 2});
   const auto truth = torch::tensor({1.0f, 0.0f}).view({1, 1, 1, 1, 2});
@@ -36,7 +36,7 @@ TEST(SoftDice, GradientMatchesFiniteDifferences) {
                          torch::randn(truth.sizes()));
 }
 
-// ShaSpec card, check 7: all logits 0 -> 3 ln 2.
+// ShaSpec: all logits 0 -> 3 ln 2.
 TEST(SummedCrossEntropy, MatchesTheWorkedExample) {
   const auto logits = torch::zeros({2, 3, 2, 2, 2}, at::kDouble);
   EXPECT_NEAR(summed_cross_entropy_with_logits(logits, torch::ones_like(logits)).item<double>(),

@@ -23,7 +23,7 @@ void expect_values(const at::Tensor& x, const std::vector<double>& values, doubl
   }
 }
 
-// mmFormer card, check 4: IN of (1,2,3,4), then LReLU 0.2.
+// mmFormer: IN of (1,2,3,4), then LReLU 0.2.
 TEST(ConvUnit, NormalisesAsTheCardSays) {
   const at::Tensor x = torch::tensor({1., 2., 3., 4.}, at::kDouble).view({1, 1, 1, 1, 4});
   expect_values(ConvUnit(1, 1, 1, {.slope = 1}).normalise(x),

@@ -1,4 +1,4 @@
-// The decoder that ShaSpec and MCKD share (ShaSpec card, section 2.4).
+// The decoder that ShaSpec and MCKD share.
 #include "models/residual_decoder.h"
 
 #include <gtest/gtest.h>
@@ -56,7 +56,7 @@ TEST(ResidualDecoder, AShortcutIsTheSumOfItsModalitiesShares) {
   }
 }
 
-// ShaSpec card, 2.5: a transposed convolution counts its input channels, so at width 1 with four
+// ShaSpec: a transposed convolution counts its input channels, so at width 1 with four
 // modalities stage 3 has 1024 * 8 and standard deviation 1/64; the classifier has 3.
 TEST(ResidualDecoder, InitialWeightsHaveThePublishedDeviations) {
   torch::manual_seed(1);

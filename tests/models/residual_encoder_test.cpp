@@ -1,4 +1,4 @@
-// Shapes and degenerate parts of the encoder that ShaSpec and MCKD share (ShaSpec card, 2 and 10).
+// Shapes and degenerate parts of the encoder that ShaSpec and MCKD share.
 #include "models/residual_encoder.h"
 
 #include <gtest/gtest.h>

@@ -7,7 +7,7 @@
 namespace lacuna::models {
 namespace {
 
-// ShaSpec card, check 2.
+// Worked by hand for ShaSpec.
 TEST(WeightStandardisedConv, StandardisesEachOutputChannel) {
   WeightStandardisedConv conv({.in = 4, .out = 1});
   const torch::NoGradGuard no_grad;
@@ -35,7 +35,7 @@ TEST(WeightStandardisedConv, MapsOnesToZeroWithoutNeighbours) {
   EXPECT_LT(conv.forward(torch::ones({1, 6, 2, 2, 2})).abs().max().item<double>(), 1e-5);
 }
 
-// ShaSpec card, check 4: a dilation that leaves only the centre tap on the map. The others act
+// ShaSpec: a dilation that leaves only the centre tap on the map. The others act
 // through the statistics alone.
 TEST(WeightStandardisedConv, AWideDilationOnASmallMapIsItsCentreTap) {
   torch::manual_seed(3);

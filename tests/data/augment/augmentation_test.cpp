@@ -21,7 +21,7 @@ struct Shares {
          offset = 0, contrast = 0, low_resolution = 0, gamma = 0, mirror = 0;
 };
 
-// ShaSpec card, section 5. Per-channel transforms: probability that channel 0 changes.
+// ShaSpec's augmentation. Per-channel transforms: probability that channel 0 changes.
 TEST(Augmentation, HeavyRecipeHasThePublishedProbabilities) {
   constexpr int kDraws = 20000;
   Shares shares;
@@ -120,7 +120,7 @@ TEST(Augmentation, ChannelsAndTransformsAreIndependent) {
   EXPECT_NEAR(together / double{kDraws}, share, 5 * std::sqrt(share / kDraws));
 }
 
-// mmFormer card, section 5: one of three planes, a whole angle from -10 to 9 degrees, always.
+// mmFormer: one of three planes, a whole angle from -10 to 9 degrees, always.
 TEST(Augmentation, PlaneTurnsAreWholeAnglesInOnePlaneOfThree) {
   AugmentationRecipe recipe;
   recipe.plane_turn_degrees = {-10, 9};

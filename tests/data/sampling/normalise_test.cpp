@@ -20,7 +20,7 @@ std::vector<float> normalise(Normalisation normalisation, const IntensityStatist
   return out;
 }
 
-// ShaSpec card, check 12: maximum 1000, the last histogram bin with 50 voxels or more at 900.
+// ShaSpec: maximum 1000, the last histogram bin with 50 voxels or more at 900.
 TEST(Normalise, CappedZScoreHasMeanZeroAndDeviationOneInTheBrain) {
   std::vector<float> raw(2000, 0.0f);  // background
   for (int i = 0; i < 900; ++i) raw.push_back(static_cast<float>(100 + i % 700));

@@ -40,7 +40,7 @@ std::map<SubsetMask, double> frequencies(const SubsetPolicy& policy, SubsetMask 
   return shares;
 }
 
-// ShaSpec card, check 9: 100,000 draws, +-0.005.
+// ShaSpec: 100,000 draws, +-0.005.
 TEST(SubsetPolicy, CardinalityHasThePublishedFrequencies) {
   for (const char* granularity : {"sample", "batch"}) {
     const auto policy =

@@ -14,11 +14,11 @@ namespace {
 using methods::InferenceRecipe;
 using Starts = std::vector<std::int64_t>;
 
-// ShaSpec's card: 155 x 240 x 240 with windows of 80 x 160 x 160 and an overlap of 1/3.
+// ShaSpec: 155 x 240 x 240 with windows of 80 x 160 x 160 and an overlap of 1/3.
 TEST(WindowStarts, TileAsThePublishedCodeDoes) {
   EXPECT_EQ(window_starts(155, 80, 1.0 / 3), (Starts{0, 54, 75}));
   EXPECT_EQ(window_starts(240, 160, 1.0 / 3), (Starts{0, 80}));
-  // ShaSpec card, check 10: 12 tiles, which all meet at depths 75 to 79, rows and columns 80 to
+  // ShaSpec: 12 tiles, which all meet at depths 75 to 79, rows and columns 80 to
   // 159.
   const auto tiles_at = [](std::int64_t voxel, std::int64_t extent, std::int64_t patch) {
     const auto starts = window_starts(extent, patch, 1.0 / 3);
@@ -35,7 +35,7 @@ TEST(WindowStarts, TileAsThePublishedCodeDoes) {
   }
 }
 
-// RFNet card, check 7, and mmFormer card, check 8: half-overlapping windows of 80 and 128.
+// RFNet, and mmFormer: half-overlapping windows of 80 and 128.
 TEST(WindowStarts, AreThoseOfTheCardsWithHalfOverlap) {
   const std::vector<std::pair<std::int64_t, Starts>> of_80 = {
       {80, {0}},          {128, {0, 40, 48}}, {140, {0, 40, 60}},

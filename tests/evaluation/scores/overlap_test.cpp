@@ -47,7 +47,7 @@ std::vector<RegionScore> score(const std::array<double, 3>& spacing, Hd95Definit
   return score_case(prediction(), tumour(0), kExtent, spacing, kRegions, options);
 }
 
-// MST-KDNet card, check 12, on a line: published Dice with 1 on both sides, pooled HD95 with
+// MST-KDNet, on a line: published Dice with 1 on both sides, pooled HD95 with
 // numpy's percentile of the distances (0, 0, 4), and 0 mm when one mask is empty.
 TEST(Overlap, TheVariantsOfPublishedTables) {
   const std::vector<data::Region> region = {{"ET", 1u << 3}};

@@ -1,4 +1,4 @@
-// The checks of the MCKD card, section 10, on a narrow network where the width does not matter.
+// What paper and published code of MCKD fix, on a narrow network where the width does not matter.
 // Losses: tests/losses. The published code's numbers: mckd_parity_test.cpp.
 #include "methods/mckd/method.h"
 

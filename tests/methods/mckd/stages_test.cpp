@@ -1,4 +1,4 @@
-// Stages, learning rates and the meta forward pass of the MCKD card, section 10, checks 8 and 11,
+// Stages, learning rates and the meta forward pass of MCKD,
 // and the gradient of a batch whose samples keep different modalities.
 #include <cmath>
 

@@ -1,4 +1,4 @@
-// The checks of the MST-KDNet card, section 10, that are not losses (tests/losses), rates
+// What paper and published code of MST-KDNet fix, that are not losses (tests/losses), rates
 // (tests/worker) or scores (tests/evaluation); on a narrow network where the width does not matter.
 // The published code's numbers: mst_kdnet_parity_test.cpp.
 #include "methods/mst_kdnet/method.h"

@@ -1,4 +1,4 @@
-// The checks of the ShaSpec card, section 10, on a narrow network where the width does not matter.
+// What paper and published code of ShaSpec fix, on a narrow network where the width does not matter.
 // Elsewhere: 2 to 4 in tests/kernels and tests/models, 7 (Dice and cross entropy) in tests/losses,
 // 9 and 12 in tests/data, 10 and 11 in tests/evaluation. The published code's numbers:
 // shaspec_parity_test.cpp.

@@ -43,7 +43,7 @@ RunConfig config_of(std::int64_t steps) {
   return config;
 }
 
-// MCKD card, check 12: phases at 0, 100, ..., 79,900 and 80,000, 80,500, ..., 114,500: 870 phases
+// MCKD: phases at 0, 100, ..., 79,900 and 80,000, 80,500, ..., 114,500: 870 phases
 // of 20 updates, 17,400 in total.
 TEST(RunPlan, MetaPhasesFallWhereTheCardSays) {
   const StagedMethod method;

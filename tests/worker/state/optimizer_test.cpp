@@ -71,7 +71,7 @@ TEST(Optimizer, AdamEqualsTorch) {
 }
 
 // Adam's first step is rate * g / (|g| + epsilon), whatever its betas; an optimiser that is made
-// anew in every iteration takes it every time (MST-KDNet card, check 10).
+// anew in every iteration takes it every time (MST-KDNet).
 TEST(Optimizer, AFreshOptimiserTakesTheFirstStepEveryTime) {
   OptimizerSpec spec = spec_of(Kind::kAdam);
   spec.beta2 = 0.99;

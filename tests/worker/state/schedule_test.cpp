@@ -7,7 +7,7 @@ namespace {
 
 using methods::ScheduleSpec;
 
-// MCKD card, check 11: the second stage goes on at position 79,999 of 115,000.
+// MCKD: the second stage goes on at position 79,999 of 115,000.
 TEST(Schedule, PolyGivesTheRatesOfTheCard) {
   ScheduleSpec stage;
   stage.kind = ScheduleSpec::Kind::kPoly;
@@ -19,7 +19,7 @@ TEST(Schedule, PolyGivesTheRatesOfTheCard) {
   EXPECT_EQ(schedule_factor(stage, 200'000), 0);
 }
 
-// MST-KDNet card, check 4: 1e-4 * (1 - e / 100)^0.9 of epoch e, and published (e + 1) for e; here
+// MST-KDNet: 1e-4 * (1 - e / 100)^0.9 of epoch e, and published (e + 1) for e; here
 // an epoch is 7 steps.
 TEST(Schedule, PolyPerEpochAtItsStartOrItsEnd) {
   ScheduleSpec spec;
@@ -39,7 +39,7 @@ TEST(Schedule, PolyPerEpochAtItsStartOrItsEnd) {
   EXPECT_EQ(rate(99, 0), 0);
 }
 
-// RFNet card, check 6, and mmFormer card, check 7: 2e-4 (1 - e/E)^0.9 through each of E epochs. The
+// RFNet, and mmFormer: 2e-4 (1 - e/E)^0.9 through each of E epochs. The
 // published code rounds to 8 digits.
 TEST(Schedule, PolyInEpochsOfTheCardsOwnLength) {
   ScheduleSpec spec;

@@ -1,4 +1,4 @@
-// Check 9 of MCKD's card: the phase on the meta set moves the importance weights and nothing else.
+// MCKD: the phase on the meta set moves the importance weights and nothing else.
 #include <algorithm>
 #include <map>
 #include <string>
