@@ -50,6 +50,7 @@ Json run_eval(const BenchOptions& options);
 Json run_hd95(const BenchOptions& options);
 Json run_ingest(const BenchOptions& options);
 Json run_loader(const BenchOptions& options);
+Json run_scores(const BenchOptions& options);
 Json run_step(const BenchOptions& options);
 
 // Memory of this process from the system, bytes: now, and the most so far.

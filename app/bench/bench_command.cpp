@@ -27,6 +27,7 @@ constexpr Bench kBenches[] = {
     {"sweep", "Planning 10 000 runs, and their status", run_sweep},
     {"metrics", "Counting and scraping, against a training step", run_metrics},
     {"hd95", "HD95 of three regions of one 155 x 240 x 240 case", run_hd95},
+    {"scores", "Every score of three regions of the same case", run_scores},
 };
 
 void print(const Json& report) {

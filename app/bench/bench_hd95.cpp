@@ -1,8 +1,11 @@
-// lacuna bench hd95: three regions of one 155 x 240 x 240 case, scored from label volumes.
+// lacuna bench hd95 and scores: three regions of one 155 x 240 x 240 case, scored from label
+// volumes.
 //
 // The volumes come from an integer formula that bench/peers/hd95.py repeats, so that both sides
-// score the same voxels; the entries carry the HD95 values, which must agree.
+// score the same voxels; the entries carry the values, which must agree.
 #include <cstdint>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "app/bench/bench.h"
@@ -65,6 +68,38 @@ Json run_hd95(const BenchOptions& options) {
       made["hd95_mm"].push_back(region.hd95_mm);
       made["predicted_voxels"].push_back(region.predicted_voxels);
       made["true_voxels"].push_back(region.true_voxels);
+    }
+    entries.push_back(made);
+  }
+  return entries;
+}
+
+// `once`: truth and prediction from label volumes; `subset`: one more prediction for a truth that
+// has been prepared, as for each of 15 subsets; `surface` alone has a peer.
+Json run_scores(const BenchOptions& options) {
+  const auto truth = make_case(0, 1), prediction = make_case(3, 11);
+  const std::vector<std::string> every = {"voxel",          "surface",        "lesions",
+                                          "lesion2023-gli", "lesion2023-men", "lesion2023-met",
+                                          "lesion2026",     "lesion2026-mm"};
+  Json entries = Json::array();
+  for (const auto& [name, names] : {std::pair{"surface", std::vector<std::string>{"surface"}},
+                                    std::pair{"once", every}, std::pair{"subset", every}}) {
+    evaluation::ScoreOptions score;
+    score.threads = bench_threads(options);
+    score.scores = evaluation::ScoreSet(names);
+    std::vector<evaluation::RegionScore> result;
+    evaluation::TruthDistances prepared(truth, kExtent, {1, 1, 1}, data::tumour_regions(), score);
+    const bool alone = std::string(name) != "subset";
+    const Timing timing = measure(options, [&] {
+      result = alone ? evaluation::score_case(prediction, truth, kExtent, {1, 1, 1},
+                                              data::tumour_regions(), score, false)
+                     : prepared.score(prediction, false);
+    });
+    Json made = entry(name, timing);
+    for (const auto& region : result) {
+      for (std::size_t i = 0; i < region.values.size(); ++i) {
+        made[score.scores.columns()[i].name()].push_back(region.values[i]);
+      }
     }
     entries.push_back(made);
   }
