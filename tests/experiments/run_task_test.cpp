@@ -127,7 +127,8 @@ TEST_F(RunTask, AHeldRunIsTakenWhenItIsFreed) {
               return false;
             }),
             ExitCode::kDone);
-  EXPECT_GE(program_.calls("train"), 4u);
+  // Two that found it held; the third may have been told so or not.
+  EXPECT_GE(program_.calls("train"), 3u);
   EXPECT_TRUE(journal().done);
 }
 
