@@ -157,13 +157,13 @@ struct Fused : public torch::autograd::Function<Fused> {
 Tensor apply(const Tensor& x, const Tensor& weight, const Tensor& bias,
              const std::optional<Tensor>& residual, double eps, double slope) {
   const auto fits = [&](const Tensor& each) {
-    return each.defined() ? each.dim() == 1 && each.size(0) == x.size(1) : !weight.defined();
+    return !each.defined() || (each.dim() == 1 && each.size(0) == x.size(1));
   };
-  if (x.dim() < 3 || !fits(weight) || !fits(bias)) {
+  if (x.dim() < 3 || weight.defined() != bias.defined() || !fits(weight) || !fits(bias)) {
     const auto values = [](const Tensor& each) { return each.defined() ? each.numel() : 0; };
     throw_error<Error>(
         "instance norm: input with {} dimensions, weight of {}, bias of {} values. "
-        "It needs N x C x voxels, and C values each or none.",
+        "It needs N x C x voxels, and C values of both or none of either.",
         x.dim(), values(weight), values(bias));
   }
   if (residual && residual->sizes() != x.sizes()) {
