@@ -28,6 +28,17 @@ const fs::path& cache() {
     data::IngestOptions ingest;
     ingest.input = folder / "in";
     ingest.output = folder / "cache";
+    std::vector<std::string> ids;
+    for (const auto& info : data::ingest(ingest, posix_file_system()).cohort.cases) {
+      ids.push_back(info.id);
+    }
+    // Three cases to train make an epoch of three steps; a generated fold of five has none for a
+    // meta phase.
+    const Json split = {{"train", {ids.at(0), ids.at(1), ids.at(2)}},
+                        {"validation", {ids.at(3)}},
+                        {"meta", {ids.at(4)}}};
+    std::ofstream(folder / "splits.json") << Json{{"runs", split}}.dump();
+    ingest.splits_file = folder / "splits.json";
     data::ingest(ingest, posix_file_system());
     return ingest.output;
   }();
@@ -102,7 +113,7 @@ RunConfig config_of(const Example& example, const fs::path& data) {
   run.method_options = example.options;
   run.width = 0.0625;
   run.patch = example.patch;
-  run.split = "fold0";
+  run.split = "runs";
   run.steps = example.steps;
   run.batch = 1;
   run.ema = 0;
