@@ -221,12 +221,12 @@ TEST_F(TrainerTest, SkippedStepsMoveNeitherAverageNorRunningStatistics) {
   config.checkpoint_keep = 10;
   EXPECT_EQ(train(config, run, toy_hooks([](ToyMethod& method) {
                     method.poison = [](const std::string& phase, const auto& at) {
-                      return phase == "train" && at.step >= 9;
+                      return phase == "train" && at.step >= 10;
                     };
                   }))
                 .code,
             ExitCode::kDone);
-  const fs::path good = run / "checkpoints/step-00000009", bad = run / "checkpoints/step-00000012";
+  const fs::path good = run / "checkpoints/step-00000010", bad = run / "checkpoints/step-00000012";
   ASSERT_FALSE(bytes_of(good / "ema.safetensors").empty());
   EXPECT_EQ(bytes_of(bad / "ema.safetensors"), bytes_of(good / "ema.safetensors"));
   const auto running = [](const fs::path& checkpoint) {

@@ -111,7 +111,10 @@ void ValidationRank::enter_stage(int stage) {
   }
 }
 
+// From the moment it has the job it works: "idle" until the first case is done would look like a
+// deadlock to the watch, with everybody else waiting for this rank.
 void ValidationRank::run_meta_phase(const Json& job) {
+  ranks_.enter(step_, Activity::kMeta);
   const int stage = job.at("stage");
   enter_stage(stage);
   const methods::Phase& phase = plan_.phase(stage, job.at("phase"));
@@ -122,6 +125,7 @@ void ValidationRank::run_meta_phase(const Json& job) {
 }
 
 void ValidationRank::run_validation() {
+  ranks_.enter(step_, Activity::kValidating);
   const TensorPack weights = receive(state_.model());
   const auto score = validate(method_, cohort_, cases_, files_, validation_options(config_), ranks_,
                               /*shared=*/false, [&] { return validation_goes_on(weights); });
