@@ -30,7 +30,8 @@ TEST(MetricsCommand, PrintsTheDocumentedJson) {
   const auto result = run_program("metrics " + pair + " --hd95 pooled --json");
   ASSERT_EQ(result.code, 0) << result.err;
   const Json json = Json::parse(result.out);
-  EXPECT_EQ(json.size(), 3u);
+  EXPECT_EQ(json.size(), 4u);
+  EXPECT_EQ(json["labels_of"], "BraTS 2021");
   EXPECT_EQ(json["hd95_definition"], "pooled");
   EXPECT_THAT(json["empty_rule"].get<std::string>(), HasSubstr("373.13"));
   ASSERT_EQ(json["regions"].size(), 3u);

@@ -42,7 +42,8 @@ TEST(SweepCommand, SaysWhatIsWrongAndWhatToDo) {
   };
   EXPECT_THAT(error({{"base", {{"method", "unet"}}}, {"grid", {{"train.sed", {1, 2}}}}}, "plan"),
               AllOf(HasSubstr("unet sed=1"), HasSubstr("Did you mean train.seed?")));
-  EXPECT_THAT(error({{"grid", {{"method", {"unet", "mmformer"}}}}}, "plan"), HasSubstr("mmformer"));
+  EXPECT_THAT(error({{"grid", {{"method", {"unet", "transunet"}}}}}, "plan"),
+              HasSubstr("transunet"));
   EXPECT_THAT(error({{"base", {{"method", "unet"}}}}, "submit --local 1"),
               HasSubstr("data.cache is not set"));
   const auto nowhere = run_program("sweep status " + scratch.path().string());
