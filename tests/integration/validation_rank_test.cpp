@@ -72,7 +72,7 @@ TEST_F(ValidationRankTest, SoAreThoseThatWaitForALongPhaseOnTheMetaSet) {
   Json run = small_run(3);
   run["method"] = "mckd";
   run["data"]["patch"] = {32, 64, 64};
-  run["meta"] = {{"period", 2}, {"repeats", 12}, {"mode", "sync"}};
+  run["meta"] = {{"period", 2}, {"repeats", 24}, {"mode", "sync"}};
   ASSERT_EQ(train(2, run, "out"), 0) << said();
   expect_nobody_blamed("out");
   double longest = 0;

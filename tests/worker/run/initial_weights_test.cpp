@@ -85,7 +85,7 @@ TEST_F(InitialWeights, AreWhatTheOtherRunIsEvaluatedWithInTheModelAndItsAverage)
   }
   const Json event = lines_of(run / "events.jsonl").at(0);
   EXPECT_EQ(event.at("event"), "init");
-  EXPECT_EQ(event.at("taken"), 6);
+  EXPECT_EQ(event.at("taken"), 7);
   EXPECT_EQ(event.at("unused"), 0);
   EXPECT_EQ(event.at("identity"), identity);
   // A restart has weights of its own: those that it began with need not be there any more.
@@ -104,7 +104,7 @@ TEST_F(InitialWeights, TensorsOfOtherNameOrShapeStayNewAndAreNamed) {
   EXPECT_EQ(event.at("unused"), 2);
   EXPECT_THAT(event.at("fresh").get<std::vector<std::string>>(),
               ::testing::UnorderedElementsAre("first.weight", "first.bias", "last.weight",
-                                              "importance", "seen"));
+                                              "importance", "seen", "running"));
 }
 
 TEST_F(InitialWeights, WhatCannotBeIsRefusedWithWhatToDo) {
