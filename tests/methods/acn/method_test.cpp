@@ -167,7 +167,8 @@ TEST(AcnCard, TheAutoEncoderAndTheFullRegressorAreNotTrained) {
     EXPECT_FALSE(trained.contains("model.VID_branch.log_scale"));
     EXPECT_EQ(trained.contains("model.vae_branch.mu_fc.weight"), with_vae);
     const at::Tensor gradient = method->missing().named_parameters()["unet.up1conv.weight"].grad();
-    EXPECT_EQ(gradient.select(0, 3).abs().max().item<double>(), 0);
+    // Rounding of the normalisation before it leaves 2e-8 where the formula has nothing.
+    EXPECT_LT(gradient.select(0, 3).abs().max().item<double>(), 1e-6);
   }
 }
 
