@@ -55,8 +55,9 @@ HeteroUnit::HeteroUnit(std::int64_t in, std::int64_t out) {
 }
 
 at::Tensor HeteroUnit::forward(const at::Tensor& x) const {
-  return kernels::conv3d(kernels::instance_norm_act(x, scale_, shift_, kHeteroEpsilon, kHeteroSlope), kernel_,
-                         {}, 1, 1);
+  const at::Tensor active =
+      kernels::instance_norm_act(x, scale_, shift_, kHeteroEpsilon, kHeteroSlope);
+  return kernels::conv3d(active, kernel_, {}, 1, 1);
 }
 
 HeteroEncoder::HeteroEncoder(double width, bool halved) {

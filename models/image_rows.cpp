@@ -30,9 +30,11 @@ ImageRows::ImageRows(const at::Tensor& image, const std::vector<data::SubsetMask
 
 void ImageRows::settle(const std::vector<at::Tensor*>& encoded) const {
   if (images_.size(0) == present_ || !encoded.front()->requires_grad()) return;
-  if (zero_image(encoded.front()->detach()).any().item<bool>()) return;
+  // Chosen on the device: the host need not wait for the forward pass.
+  const at::Tensor left = zero_image(encoded.front()->detach()).any();
   for (at::Tensor* each : encoded) {
-    *each = at::cat({each->narrow(0, 0, present_), zero_image(*each).detach()});
+    const at::Tensor zero = zero_image(*each);
+    *each = at::cat({each->narrow(0, 0, present_), at::where(left, zero, zero.detach())});
   }
 }
 

@@ -4,8 +4,8 @@
 #include <torch/types.h>
 #include <torch/utils.h>
 
-#include "base/random.h"
 #include "losses/precise.h"
+#include "methods/shared/sample_keys.h"
 #include "models/modality_names.h"
 
 namespace lacuna::methods::u_hved {
@@ -14,9 +14,10 @@ namespace {
 using losses::Gaussian;
 using losses::precise;
 
-// One generator per sample, so that the noise depends on neither rank nor batch.
+// One generator per sample, so that the noise depends on neither rank nor batch; drawn into
+// contiguous memory, so that it does not depend on the layout of x either.
 at::Tensor noise_like(const at::Tensor& x, std::vector<at::Generator>& generators) {
-  at::Tensor noise = at::empty_like(x.detach());
+  at::Tensor noise = at::empty(x.sizes(), x.options().memory_format(at::MemoryFormat::Contiguous));
   for (std::int64_t n = 0; n < x.size(0); ++n) {
     noise.select(0, n).normal_(0, 1, generators[static_cast<std::size_t>(n)]);
   }
@@ -145,21 +146,12 @@ Method::Divergence Method::divergence(const Levels& levels, SubsetMask drawn,
   return {sum.subsets / number, sum.prior / number};
 }
 
-std::vector<std::uint64_t> Method::noise_keys(const Batch& batch, const Progress& progress) const {
-  std::vector<std::uint64_t> keys;
-  for (const std::uint64_t index : batch.sample_index) {
-    Stream stream(progress.seed, Purpose::kMethod, index);
-    const std::uint64_t high = stream.next();
-    keys.push_back(high << 32 | stream.next());
-  }
-  return keys;
-}
-
 // Sample by sample, since each may have a subset and modalities of its own; the published batch is
 // one sample.
 Loss Method::loss(const std::string&, const Batch& batch, const Progress& progress) {
   const Levels levels = experts(batch.image);
-  const std::vector<std::uint64_t> keys = noise_keys(batch, progress);
+  std::vector<std::uint64_t> keys;  // none: means instead of samples
+  if (!batch.sample_index.empty()) keys = sample_keys(batch, progress, 0);
   const std::int64_t samples = batch.image.size(0);
   const auto everything = static_cast<SubsetMask>((SubsetMask{1} << encoders_.size()) - 1);
   std::vector<at::Tensor> logits;

@@ -62,7 +62,6 @@ class Method final : public methods::Method {
   std::vector<at::Tensor> latents(const Levels& levels, SubsetMask subset,
                                   const std::vector<std::uint64_t>& keys) const;
   Divergence divergence(const Levels& levels, SubsetMask drawn, SubsetMask available) const;
-  std::vector<std::uint64_t> noise_keys(const Batch& batch, const Progress& progress) const;
 
   Options options_;
   data::Extent patch_;

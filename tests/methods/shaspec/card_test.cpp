@@ -1,4 +1,5 @@
-// What paper and published code of ShaSpec fix, on a narrow network where the width does not matter.
+// What paper and published code of ShaSpec fix, on a narrow network where the width does not
+// matter.
 // Elsewhere: 2 to 4 in tests/kernels and tests/models, 7 (Dice and cross entropy) in tests/losses,
 // 9 and 12 in tests/data, 10 and 11 in tests/evaluation. The published code's numbers:
 // shaspec_parity_test.cpp.
@@ -189,6 +190,15 @@ TEST(ShaSpecCard, LearningRatesAreThePublishedOnes) {
 // The corrections of the card: what the losses of a training step reach.
 TEST(ShaSpecCard, APrivateEncoderOfAMissingModalityLearnsUpToTheClassifier) {
   const auto method = make();
+  {
+    // Shifts as after some steps: while all are 0, nothing is left of a zero image.
+    const torch::NoGradGuard no_grad;
+    for (const auto& item : method->network().named_parameters()) {
+      if (item.key().starts_with("t1_enc.") && item.key().ends_with(".bias")) {
+        item.value().fill_(0.1);
+      }
+    }
+  }
   const Comparison result = compare_phase(*method, "train", random_batch(kFlairT1c), {});
   int outside = 0;
   for (const auto& [name, norm] : result.gradients) {
@@ -201,8 +211,7 @@ TEST(ShaSpecCard, APrivateEncoderOfAMissingModalityLearnsUpToTheClassifier) {
                                                            result.gradients.end());
   EXPECT_EQ(norms.at("t1_enc.backbone.conv1.weight"), 0);
   EXPECT_GT(*norms.at("flair_enc.backbone.conv1.weight"), 0);
-  // An empty volume is normalised to exactly 0, where the ReLU after it may pass nothing on.
-  EXPECT_TRUE(norms.at("t1_enc.asppreduce.1.bias").has_value());
+  EXPECT_GT(*norms.at("t1_enc.asppreduce.1.bias"), 0);
 }
 
 }  // namespace
