@@ -25,7 +25,7 @@ struct IntensityStatistics {
   double minimum = 0, maximum = 0;
   double background = 0;           // value of voxel (0,0,0)
   double mean = 0, deviation = 1;  // over voxels != background, population
-  double cap = 0;                  // highest histogram bin with >= 50 voxels (ShaSpec, section 6)
+  double cap = 0;                  // highest histogram bin with >= 50 voxels
   double capped_mean = 0, capped_deviation = 1;  // the same after clipping at `cap`
   double percentile_1 = 0, percentile_99 = 0;    // of the voxels > 0
   // Mean and deviation of the voxels != background strictly between the two percentiles.

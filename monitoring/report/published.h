@@ -16,7 +16,7 @@
 namespace lacuna::monitoring {
 
 struct PublishedMethod {
-  std::string source, method, protocol;  // "MCKD, Table 1", "ShaSpec", whose test cases
+  std::string source, method, protocol;  // "Paper, Table 1", its name there, whose test cases
   // Metric and region ("ET") -> value of each subset, by name. Dice is a fraction, HD95 in mm.
   std::map<std::pair<Metric, std::string>, std::map<std::string, double>> values;
 
