@@ -283,6 +283,7 @@ class Segmentation {
         if (!axes.empty()) values = values.flip(axes);
         if (flips > 1) values = values / flips;
         blender.add(first, h, w, values);
+        if (options_.alive) options_.alive();
       }
     }
   }

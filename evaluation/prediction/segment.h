@@ -28,6 +28,7 @@ struct SegmentOptions {
   // Called for each subset with what is blended, as probabilities: C x D x H x W, float, on the
   // host, in the order of the volume; 0 outside of what the method segments. Valid during the call.
   std::function<void(std::size_t subset, const at::Tensor& probabilities)> probabilities;
+  std::function<void()> alive;  // called whenever some subsets of a window are decoded
 };
 
 // Segments a whole volume under each subset. Result [subset]: D x H x W Tissue values on the full

@@ -1,6 +1,8 @@
 #include "evaluation/prediction/subset_evaluation.h"
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <future>
 #include <iterator>
 #include <optional>
@@ -131,6 +133,7 @@ SegmentedCase segment_case(methods::Method& method, const data::Cohort& cohort,
   segment.patch = options.patch;
   segment.mirrored = options.mirrored;
   segment.rankseg = options.rankseg;
+  segment.alive = options.alive;
   at::Tensor brain;
   if (options.calibration) {
     brain = (image[0] != 0).any(0).to(torch::kUInt8).contiguous();
@@ -146,7 +149,8 @@ SegmentedCase segment_case(methods::Method& method, const data::Cohort& cohort,
 }
 
 std::vector<CaseScore> score_segmented(const SegmentedCase& made, const data::Cohort& cohort,
-                                       const ScoreOptions& options, bool hd95) {
+                                       const ScoreOptions& options, bool hd95,
+                                       std::atomic<int>& scored) {
   const data::CaseInfo& info = *made.info;
   TruthDistances truth(made.truth, info.full_extent, info.spacing_mm, cohort.regions, options);
   std::vector<CaseScore> scores;
@@ -166,6 +170,7 @@ std::vector<CaseScore> score_segmented(const SegmentedCase& made, const data::Co
       }
     }
     scores.push_back(std::move(score));
+    ++scored;
   }
   return scores;
 }
@@ -179,9 +184,15 @@ std::vector<CaseScore> evaluate(methods::Method& method, const data::Cohort& coh
   ScoreOptions rules = options.score;
   rules.predicted_tissues = predicted_tissues(method);
   std::vector<CaseScore> scores;
+  std::atomic<int> scored = 0;                  // subsets; outlives the thread that counts
   std::future<std::vector<CaseScore>> pending;  // of the case before
   const auto collect = [&] {
     if (!pending.valid()) return;
+    // Alive while the other thread gets on, not merely because this one waits.
+    int seen = scored;
+    while (pending.wait_for(std::chrono::milliseconds(20)) != std::future_status::ready) {
+      if (const int now = scored; std::exchange(seen, now) != now && options.alive) options.alive();
+    }
     auto made = pending.get();
     std::move(made.begin(), made.end(), std::back_inserter(scores));
   };
@@ -207,7 +218,7 @@ std::vector<CaseScore> evaluate(methods::Method& method, const data::Cohort& coh
     if (options.alive) options.alive();
     if (made) {
       pending = std::async(std::launch::async, [&, made = std::move(*made)] {
-        return score_segmented(made, cohort, rules, options.hd95);
+        return score_segmented(made, cohort, rules, options.hd95, scored);
       });
     }
     if (options.progress && !options.progress(done + 1, total)) break;

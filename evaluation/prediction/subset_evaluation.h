@@ -38,7 +38,8 @@ struct EvaluationOptions {
   std::function<const data::CaseFile&(const data::CaseInfo&)> open;
   // Told of a case that cannot be read, which is then left out. Empty: its error ends it all.
   std::function<void(const UnreadCase&)> unread;
-  // Called often while a case is worked on: after it was read, segmented, and scored.
+  // Called often while a case is worked on, on the caller's thread: when it was read, some of its
+  // subsets segmented in a window, one of them scored.
   std::function<void()> alive;
   // Called after each case with (done, total), also after one that was left out; returning false
   // stops early. A case is scored on other threads while the next one is segmented, so its scores
