@@ -33,6 +33,7 @@ constexpr lacuna::app::AddCommand kCommands[] = {
     lacuna::app::add_predict,
     lacuna::app::add_metrics,
     lacuna::app::add_report,
+    lacuna::app::add_export,
     lacuna::app::add_forward,
     lacuna::app::add_weights,
     lacuna::app::add_methods,

@@ -21,6 +21,7 @@ void add_config(CLI::App& program, ExitCode& code);
 void add_demo(CLI::App& program, ExitCode& code);
 void add_doctor(CLI::App& program, ExitCode& code);
 void add_eval(CLI::App& program, ExitCode& code);
+void add_export(CLI::App& program, ExitCode& code);
 void add_forward(CLI::App& program, ExitCode& code);
 void add_ingest(CLI::App& program, ExitCode& code);
 void add_inspect(CLI::App& program, ExitCode& code);

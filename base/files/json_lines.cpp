@@ -143,6 +143,22 @@ bool JsonLines::sync() {
   return true;
 }
 
+int for_each_json_line(const std::filesystem::path& path,
+                       const std::function<void(const Json&)>& use) {
+  std::ifstream file(path);
+  int damaged = 0;
+  for (std::string line; std::getline(file, line);) {
+    if (line.empty()) continue;
+    const Json value = parse_json_line(line);
+    if (value.is_object()) {
+      use(value);
+    } else {
+      ++damaged;
+    }
+  }
+  return damaged;
+}
+
 void append_durably(const std::filesystem::path& path, const Json& line) {
   JsonLines lines(path);
   if (lines.append(line) && lines.sync()) return;

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <deque>
 #include <filesystem>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -42,6 +43,11 @@ class JsonLines {
   std::deque<std::string> waiting_;    // lines that found no space
   std::size_t waiting_bytes_ = 0, given_up_ = 0;
 };
+
+// Calls `use` for each JSON object of such a file, which may be missing; returns how many lines were
+// none (the last one of a run that was killed, as a rule).
+int for_each_json_line(const std::filesystem::path& path,
+                       const std::function<void(const Json&)>& use);
 
 // Opens, appends one line, closes; it is on disk when this returns. Throws DataError when it is
 // not: a full disk, or a quota.

@@ -202,4 +202,11 @@ Table read_table(const Path& path) {
   return parse_table({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, path.string());
 }
 
+std::string csv_field(const std::string& text) {
+  if (text.find_first_of(",\"\n\r") == std::string::npos) return text;
+  std::string result = "\"";
+  for (const char c : text) result += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return result + "\"";
+}
+
 }  // namespace lacuna

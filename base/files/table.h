@@ -24,4 +24,7 @@ struct Table {
 Table read_table(const Path& path);
 Table parse_table(std::string_view bytes, const std::string& where);
 
+// A field as it is written: between quotes where it holds a comma, a quote or the end of a line.
+std::string csv_field(const std::string& text);
+
 }  // namespace lacuna

@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "base/files/table.h"
+
 namespace lacuna::evaluation {
 namespace {
 
@@ -13,13 +15,6 @@ std::string exact(double value) { return std::isnan(value) ? "" : fmt::format("{
 
 std::string rounded(double value, int digits) {
   return std::isnan(value) ? "-" : fmt::format("{:.{}f}", value, digits);
-}
-
-std::string quoted(const std::string& text) {
-  if (text.find_first_of(",\"\n\r") == std::string::npos) return text;
-  std::string result = "\"";
-  for (const char c : text) result += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return result + "\"";
 }
 
 std::string csv_header(const std::string& first, const Summary& summary) {
@@ -37,7 +32,7 @@ std::string csv_header(const std::string& first, const Summary& summary) {
 }
 
 std::string csv_row(const std::string& first, const Means& means, const Summary& summary) {
-  std::string line = fmt::format("{},{}", quoted(first), means.cases);
+  std::string line = fmt::format("{},{}", csv_field(first), means.cases);
   for (const auto* values : {&means.dice, &means.hd95_mm}) {
     if (!summary.hd95 && values == &means.hd95_mm) continue;
     for (const double value : *values) line += "," + exact(value);
@@ -95,10 +90,10 @@ std::string cases_csv(const std::vector<CaseScore>& scores, const data::Modality
     // Nothing was predicted, not an empty region: no number of voxels.
     const std::string predicted =
         std::isnan(region.dice) ? "" : std::to_string(region.predicted_voxels);
-    text += fmt::format("{},{},{},{},{},{},{},{}", quoted(score.case_id), quoted(score.institution),
+    text += fmt::format("{},{},{},{},{},{},{},{}", csv_field(score.case_id), csv_field(score.institution),
                         modalities.format(score.subset), name, exact(region.dice),
                         summary.hd95 ? exact(region.hd95_mm) : "", predicted, region.true_voxels);
-    if (with_checksum) text += "," + quoted(score.checksum);
+    if (with_checksum) text += "," + csv_field(score.checksum);
     for (std::size_t c = 0; c < summary.further.columns.size(); ++c) {
       text += "," + (c < region.values.size() ? exact(region.values[c]) : std::string());
     }

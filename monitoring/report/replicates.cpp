@@ -7,6 +7,8 @@
 #include <set>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "worker/run/run_config.h"
 
 namespace lacuna::monitoring {

@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
 #include <limits>
 #include <set>
 #include <utility>
 
 #include "base/error.h"
+#include "base/files/json_lines.h"
 #include "base/text/parse_json.h"
 
 namespace lacuna::monitoring {
@@ -32,24 +32,6 @@ void append(double step, const Json& line, const char* key, std::map<std::string
     named[name].x.push_back(step);
     named[name].y.push_back(as_number(item));
   }
-}
-
-// Calls `use` for each JSON object of a .jsonl file; returns how many lines were not JSON (the last
-// one of a run that was killed, as a rule).
-template <typename Use>
-int for_each_line(const Path& path, const Use& use) {
-  std::ifstream file(path);
-  int damaged = 0;
-  for (std::string line; std::getline(file, line);) {
-    if (line.empty()) continue;
-    const Json value = parse_json_line(line);
-    if (value.is_object()) {
-      use(value);
-    } else {
-      ++damaged;
-    }
-  }
-  return damaged;
 }
 
 void read_configuration(RunRecord& run) {
@@ -85,7 +67,7 @@ void read_metrics(RunRecord& run) {
     run.notes.push_back("metrics.jsonl is missing: the run has logged no step yet.");
     return;
   }
-  const int damaged = for_each_line(path, [&](const Json& line) {
+  const int damaged = for_each_json_line(path, [&](const Json& line) {
     const double step = as_number(line.value("step", Json()));
     if (!std::isfinite(step)) return;
     run.last_step = std::max(run.last_step, static_cast<std::int64_t>(step));
@@ -165,7 +147,7 @@ RunRecord read_run(const Path& directory) {
   run.directory = directory;
   read_configuration(run);
   read_metrics(run);
-  for_each_line(directory / "events.jsonl", [&](const Json& line) { run.events.push_back(line); });
+  for_each_json_line(directory / "events.jsonl", [&](const Json& line) { run.events.push_back(line); });
   read_evaluations(run);
   return run;
 }

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/files/file_system.h"
+#include "base/metrics/line_scalars.h"
 #include "base/process/build_info.h"
 #include "base/process/host.h"
 #include "base/text/log.h"
@@ -31,7 +32,9 @@ Json provenance() {
 
 RunFiles::RunFiles(const RunConfig& config, std::filesystem::path directory, int rank,
                    Publish publish)
-    : directory_(std::move(directory)), publish_(std::move(publish)) {
+    : directory_(std::move(directory)),
+      tensorboard_(config.resolved.at("monitor").at("tensorboard").get<bool>()),
+      publish_(std::move(publish)) {
   const std::string log = (directory_ / "log" / fmt::format("rank-{}.log", rank)).string();
   if (rank > 0) {
     log::add_file(log);
@@ -94,12 +97,31 @@ void RunFiles::store_shard_plan(const Json& plan) {
 }
 
 void RunFiles::open_metrics(std::int64_t step) {
-  if (lease_) metrics_ = std::make_unique<JsonLines>(directory_ / "metrics.jsonl", step);
+  if (!lease_) return;
+  metrics_ = std::make_unique<JsonLines>(directory_ / "metrics.jsonl", step);
+  if (tensorboard_) open_curves(step);
+}
+
+// A file per start; what the ones before say of later steps is taken back.
+void RunFiles::open_curves(std::int64_t step) {
+  const auto directory = directory_ / "tensorboard";
+  posix_file_system().make_directories(directory);
+  const double now = steady_clock().unix_seconds();
+  auto path = directory / event_file_name(now, host_name());
+  for (int more = 1; posix_file_system().exists(path); ++more) {  // two starts within a second
+    path = directory / fmt::format("{}.{}", event_file_name(now, host_name()), more);
+  }
+  curves_ = std::make_unique<EventFile>(path, now);
+  if (step > 0) curves_->restart(now, step + 1);
 }
 
 void RunFiles::metrics(const Json& line) {
   if (!metrics_) return;
   metrics_->append(line);
+  if (curves_) {
+    const double now = steady_clock().unix_seconds();
+    for (const ScalarsAtStep& at : line_scalars(line)) curves_->scalars(now, at.step, at.values);
+  }
   publish("metrics", line);
 }
 

@@ -1,5 +1,5 @@
 // The files of one run directory that a trainer writes: run.json, metrics.jsonl, events.jsonl,
-// checkpoints/, log/, lease. Rank 0's object = the right to write there; those of other ranks write
+// checkpoints/, log/, tensorboard/, lease. Rank 0's object = the right to write there; those of other ranks write
 // only log/rank-N.log. event() may be called from any thread.
 #pragma once
 
@@ -10,6 +10,7 @@
 #include <mutex>
 #include <string>
 
+#include "base/files/event_file.h"
 #include "base/files/json_lines.h"
 #include "base/files/lease.h"
 #include "base/text/json.h"
@@ -45,10 +46,13 @@ class RunFiles {
 
  private:
   void publish(const std::string& kind, const Json& line);
+  void open_curves(std::int64_t step);
 
   std::filesystem::path directory_;
   std::unique_ptr<Lease> lease_;
   std::unique_ptr<JsonLines> metrics_, events_;  // of rank 0
+  const bool tensorboard_;
+  std::unique_ptr<EventFile> curves_;
   std::mutex publishing_;
   Publish publish_;
 };

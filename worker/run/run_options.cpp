@@ -167,6 +167,9 @@ std::vector<Option> monitor_options() {
           "Directory for the file that tells Prometheus (file_sd) where /metrics is; empty: none "
           "is "
           "written."),
+      key("monitor.tensorboard", Type::kBool, "false",
+          "Write the curves of metrics.jsonl for TensorBoard as well, into tensorboard/ of the run "
+          "directory; `lacuna export tensorboard` does it afterwards."),
       key("monitor.stall_limit", Type::kNumber, "600",
           "Time without progress after which a rank counts as stuck (at least 20 median steps; "
           "three times as long at the start, in a validation and in a save); 0: never.",

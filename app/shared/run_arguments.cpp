@@ -1,0 +1,49 @@
+#include "app/shared/run_arguments.h"
+
+#include <set>
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "experiments/sweep_directory.h"
+
+namespace lacuna::app {
+
+namespace fs = std::filesystem;
+
+std::vector<NamedRun> named_runs(const std::vector<std::string>& arguments) {
+  std::vector<NamedRun> runs;
+  for (const fs::path path : arguments) {
+    const experiments::SweepDirectory sweep(path);
+    if (!fs::exists(path / "run.json") && sweep.has_plan()) {
+      const std::size_t before = runs.size();
+      for (const experiments::PlannedRun& run : sweep.read_plan().runs) {
+        if (!fs::exists(sweep.run(run.id) / "run.json")) continue;
+        runs.push_back({sweep.run(run.id), run.label});
+      }
+      if (runs.size() == before) {
+        throw_error<DataError>(
+            "{}: no run of this sweep has begun yet. Start them: lacuna sweep "
+            "submit {}",
+            path.string(), path.string());
+      }
+    } else if (fs::is_directory(path)) {
+      const fs::path normal = fs::absolute(path).lexically_normal();
+      runs.push_back({path, (normal.has_filename() ? normal : normal.parent_path()).filename()});
+    } else {
+      throw_error<DataError>(
+          "{}: neither a run directory (it has run.json) nor that of a sweep (plan.json).",
+          path.string());
+    }
+  }
+  std::set<std::string> taken;
+  for (NamedRun& run : runs) {
+    const std::string base = run.label;
+    for (int i = 2; !taken.insert(run.label).second; ++i) {
+      run.label = fmt::format("{} ({})", base, i);
+    }
+  }
+  return runs;
+}
+
+}  // namespace lacuna::app
