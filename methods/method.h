@@ -201,6 +201,9 @@ class Method {
   // The one subset that this network was made for, where a run trains a model per subset; null:
   // any. Validation and evaluation keep to it, other subsets are refused.
   virtual std::optional<SubsetMask> serves() const { return std::nullopt; }
+  // Beginnings of names in module() of what no stage trains and a run must be given: it starts from
+  // init.weights that hold all of it, or is refused. Empty: a run may start from nothing.
+  virtual std::vector<std::string> given_tensors() const { return {}; }
   // A spatial extent must be a multiple of this, per axis (D, H, W).
   virtual data::Extent extent_multiple() const = 0;
 

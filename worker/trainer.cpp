@@ -70,9 +70,7 @@ class Trainer {
   TrainingResult run() {
     publish_plan();
     const auto saved = checkpoints_.find(ranks_);
-    if (!saved && !config_.init_identity.empty()) {
-      files_->event("init", 0, load_initial_weights(config_, *state_));
-    }
+    if (!saved) start_weights();
     if (!ranks_.trains()) {
       return ValidationRank(config_, cohort_, plan_, validation_cases_, *method_, *state_,
                             *meta_worker_, ranks_, hooks_.stop_requested)
@@ -97,6 +95,15 @@ class Trainer {
   void publish_plan() const {
     if (!hooks_.publish || !ranks_.writes()) return;
     hooks_.publish("plan", describe_plan(config_, plan_, ranks_, cohort_, *method_));
+  }
+
+  void start_weights() {
+    const std::vector<std::string> needed = method_->given_tensors();
+    if (config_.init_identity.empty()) {
+      require_nothing_given(needed);
+    } else {
+      files_->event("init", 0, load_initial_weights(config_, *state_, needed));
+    }
   }
 
   TrainingResult train() {

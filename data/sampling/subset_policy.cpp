@@ -34,6 +34,18 @@ Option keep_option() {
   return option;
 }
 
+Option size_option() {
+  Option option;
+  option.path = "max_size";
+  option.type = Option::Type::kInteger;
+  option.fallback = "null";
+  option.meaning = "Policy cardinality: the most modalities that a subset has; null: all.";
+  option.minimum = 1;
+  option.maximum = 32;  // what a subset can hold
+  option.nullable = true;
+  return added_later(option);
+}
+
 Option subset_option() {
   Option option;
   option.path = "subset";
@@ -45,7 +57,7 @@ Option subset_option() {
 }
 
 std::vector<std::string> plain_policies() {
-  return {"full",       "uniform", "bernoulli", "cardinality",
+  return {"full",       "uniform", "bernoulli", "coins",   "cardinality",
           "curriculum", "fixed",   "natural",   "distinct"};
 }
 
@@ -101,7 +113,8 @@ std::vector<Option> subset_options() {
   schedule.fallback = "null";
   schedule.meaning =
       "Policy schedule: a list of policies, each but the last with until_step (exclusive).";
-  return {policy_option(policies), granularity, keep_option(), subset_option(), schedule};
+  return {policy_option(policies), granularity,     keep_option(),
+          size_option(),           subset_option(), schedule};
 }
 
 std::vector<Option> schedule_entry_options() {
@@ -113,7 +126,7 @@ std::vector<Option> schedule_entry_options() {
   until.unit = "steps";
   until.nullable = true;
   until.minimum = 1;
-  return {policy_option(plain_policies()), keep_option(), subset_option(), until};
+  return {policy_option(plain_policies()), keep_option(), size_option(), subset_option(), until};
 }
 
 std::unique_ptr<SubsetPolicy> make_subset_policy(const Json& section,

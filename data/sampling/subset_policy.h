@@ -48,7 +48,11 @@ std::vector<Option> subset_options();
 //   full         every modality
 //   uniform      each non-empty subset alike
 //   bernoulli    each modality with probability p, given that one is kept
-//   cardinality  size 1..M first, then a subset of that size (U-HeMIS, ShaSpec, MCKD)
+//   coins        a fair coin for each modality; where none is kept, one of them, each alike: a
+//   single
+//                modality has 5/64 of M = 4, every other subset 4/64 (Robust-MSeg)
+//   cardinality  size 1..M first, then a subset of that size (U-HeMIS, ShaSpec, MCKD); with
+//                `max_size` sizes 1..max_size (RA-HVED)
 //   curriculum   full to hard: at step s of S up to min(M - 1, floor(M s / S)) modalities are
 //                dropped, each number alike; the last M-th of the run equals `cardinality`
 //   fixed        `subset`, as in "FLAIR+T1c"

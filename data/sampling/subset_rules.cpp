@@ -91,11 +91,29 @@ class BernoulliRule final : public IndependentRule {
   double keep_;
 };
 
-class CardinalityRule final : public IndependentRule {
+// Not bernoulli with p = 0.5: nothing is drawn again, so what keeps no modality goes to the single
+// ones, which are the likelier for it.
+class CoinsRule final : public IndependentRule {
   SubsetMask draw_one(Stream& stream, const DrawPosition&, SubsetMask from) const override {
-    const auto sizes = static_cast<std::uint64_t>(count(from));
+    SubsetMask subset = 0;
+    for (const int m : members(from)) {
+      if (stream.chance(0.5)) subset |= SubsetMask{1} << m;
+    }
+    return subset != 0 ? subset : draw_of_size(stream, from, 1);
+  }
+};
+
+class CardinalityRule final : public IndependentRule {
+ public:
+  explicit CardinalityRule(int max_size) : max_size_(max_size) {}
+
+ private:
+  SubsetMask draw_one(Stream& stream, const DrawPosition&, SubsetMask from) const override {
+    const auto sizes = static_cast<std::uint64_t>(std::min(count(from), max_size_));
     return draw_of_size(stream, from, 1 + static_cast<int>(stream.below(sizes)));
   }
+
+  int max_size_;
 };
 
 class CurriculumRule final : public IndependentRule {
@@ -194,6 +212,22 @@ std::unique_ptr<SubsetRule> make_schedule(const Json& list, const ModalitySet& m
   return std::make_unique<ScheduleRule>(std::move(entries));
 }
 
+// Of policy cardinality: `max_size`, or every size. Another policy would not look at it.
+int largest_size(const Json& entry, const ModalitySet& modalities, const std::string& where) {
+  const Json& given = entry.at("max_size");
+  if (given.is_null()) return modalities.size();
+  if (entry.at("policy") != "cardinality") {
+    throw_error<ConfigError>(
+        "{}: max_size is {}, which only policy cardinality knows; policy is {}", where,
+        given.dump(), entry.at("policy").dump());
+  }
+  if (given > modalities.size()) {
+    throw_error<ConfigError>("{}: max_size is {}, the cohort has {} modalities: {}", where,
+                             given.dump(), modalities.size(), modalities.format(modalities.full()));
+  }
+  return given.get<int>();
+}
+
 }  // namespace
 
 std::unique_ptr<SubsetRule> make_subset_rule(const Json& entry, const ModalitySet& modalities,
@@ -203,12 +237,14 @@ std::unique_ptr<SubsetRule> make_subset_rule(const Json& entry, const ModalitySe
                              where);
   }
   const auto policy = entry.at("policy").get<std::string>();
+  const int largest = largest_size(entry, modalities, where);
   // What a case lacks is cut by the caller, so both mean "everything there is".
   if (policy == "full" || policy == "natural")
     return std::make_unique<FixedRule>(modalities.full());
   if (policy == "uniform") return std::make_unique<UniformRule>();
   if (policy == "bernoulli") return std::make_unique<BernoulliRule>(entry.at("p").get<double>());
-  if (policy == "cardinality") return std::make_unique<CardinalityRule>();
+  if (policy == "coins") return std::make_unique<CoinsRule>();
+  if (policy == "cardinality") return std::make_unique<CardinalityRule>(largest);
   if (policy == "curriculum") return std::make_unique<CurriculumRule>(modalities.size());
   if (policy == "distinct") return std::make_unique<DistinctRule>();
   if (policy == "schedule") return make_schedule(entry.at("schedule"), modalities, where);

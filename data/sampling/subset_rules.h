@@ -26,7 +26,8 @@ class SubsetRule {
   virtual bool wants_distinct(const DrawPosition& /*at*/) const { return false; }
 };
 
-// `entry`: the resolved keys policy, p, subset, schedule. Throws ConfigError; `where` opens texts.
+// `entry`: the resolved keys policy, p, max_size, subset, schedule. Throws ConfigError; `where`
+// opens texts.
 std::unique_ptr<SubsetRule> make_subset_rule(const Json& entry, const ModalitySet& modalities,
                                              const std::string& where);
 

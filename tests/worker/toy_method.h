@@ -41,6 +41,7 @@ class ToyMethod final : public methods::Method {
   std::string meta_group = "importance";  // that the phase on the meta set trains
   bool meta_first = false;                // before the training phase of its step
   bool joint = false;                     // adds a Dice loss over the whole batch
+  std::vector<std::string> given;         // given_tensors()
   double dropout = 0.1;  // draws from torch's generator: differs between numbers of ranks
 
   torch::nn::Module& module() override { return *module_; }
@@ -95,6 +96,7 @@ class ToyMethod final : public methods::Method {
     return recipe;
   }
   data::Extent extent_multiple() const override { return {4, 4, 4}; }
+  std::vector<std::string> given_tensors() const override { return given; }
 
   void begin_stage(int stage) override {
     const torch::NoGradGuard no_grad;

@@ -1,7 +1,9 @@
 #include "worker/run/initial_weights.h"
 
+#include <algorithm>
 #include <map>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include <fmt/ranges.h>
@@ -71,21 +73,100 @@ std::string some(const std::vector<std::string>& names) {
                      names.size() > shown ? fmt::format(" and {} more", names.size() - shown) : "");
 }
 
+std::vector<std::string> names_of(const NamedTensors& tensors) {
+  std::vector<std::string> names;
+  for (const auto& [name, tensor] : tensors) names.push_back(name);
+  return names;
+}
+
+std::vector<std::string> names_of(const TensorFile& file) {
+  std::vector<std::string> names;
+  for (const TensorView& each : file.tensors()) names.push_back(each.name);
+  return names;
+}
+
 [[noreturn]] void nothing_fits(const Path& path, const TensorFile& file,
                                const std::vector<std::string>& names) {
-  std::vector<std::string> there;
-  for (const TensorView& each : file.tensors()) there.push_back(each.name);
   throw_error<ConfigError>(
       "init.weights: no tensor of {} has the name and shape of one of this run. There: {}. Here: "
       "{}. `lacuna weights list METHOD` shows names and shapes",
-      path.string(), some(there), some(names));
+      path.string(), some(names_of(file)), some(names));
+}
+
+bool begins_with_one_of(const std::string& name, const std::vector<std::string>& beginnings) {
+  return std::any_of(beginnings.begin(), beginnings.end(),
+                     [&](const std::string& each) { return name.starts_with(each); });
+}
+
+// "teacher., student." of teacher.a.weight, teacher.b and student.a: what init.only may name.
+std::string beginnings_of(const std::vector<std::string>& names) {
+  std::set<std::string> found;
+  for (const std::string& name : names) {
+    const std::size_t dot = name.find('.');
+    found.insert(dot == std::string::npos ? name : name.substr(0, dot + 1));
+  }
+  return found.empty() ? "none" : some({found.begin(), found.end()});
+}
+
+bool fits(const TensorView* there, const at::Tensor& here) {
+  return there != nullptr && there->shape == here.sizes().vec();
+}
+
+// Every beginning that a user gives names something that both sides have.
+void require_matches(const std::vector<std::string>& only, const Path& path, const TensorFile& file,
+                     const NamedTensors& tensors) {
+  std::vector<std::string> shared;
+  for (const auto& [name, tensor] : tensors) {
+    if (fits(file.find(name), tensor)) shared.push_back(name);
+  }
+  for (const std::string& beginning : only) {
+    if (std::any_of(shared.begin(), shared.end(),
+                    [&](const std::string& name) { return name.starts_with(beginning); })) {
+      continue;
+    }
+    throw_error<ConfigError>(
+        "init.only: no tensor that begins with \"{}\" has the same name and shape in {} as here. "
+        "Beginnings that fit: {}; there: {}; here: {}",
+        beginning, path.string(), beginnings_of(shared), beginnings_of(names_of(file)),
+        beginnings_of(names_of(tensors)));
+  }
+}
+
+// What a method does not train must have been trained by somebody: none of it may stay new.
+void require_given(const std::vector<std::string>& needed, const Path& path, const TensorFile& file,
+                   const NamedTensors& tensors, const std::map<std::string, at::Tensor>& taken) {
+  std::vector<std::string> lacking;
+  for (const auto& [name, tensor] : tensors) {
+    if (!begins_with_one_of(name, needed) || taken.contains(name)) continue;
+    const TensorView* view = file.find(name);
+    lacking.push_back(view == nullptr || fits(view, tensor)
+                          ? name
+                          : fmt::format("{} ([{}] there, [{}] here)", name,
+                                        fmt::join(view->shape, ", "),
+                                        fmt::join(tensor.sizes(), ", ")));
+  }
+  if (lacking.empty()) return;
+  throw_error<ConfigError>(
+      "init.weights: this run does not train what begins with {} and needs all of it. Not taken "
+      "from {}: {}. Beginnings of the names there: {}. Name weights of that network, of the same "
+      "width and classes, and let init.only include it",
+      fmt::join(needed, ", "), path.string(), some(lacking), beginnings_of(names_of(file)));
 }
 
 }  // namespace
 
+void require_nothing_given(const std::vector<std::string>& needed) {
+  if (needed.empty()) return;
+  throw_error<ConfigError>(
+      "this run does not train what begins with {}: name a run that did, or its weights, as "
+      "init.weights",
+      fmt::join(needed, ", "));
+}
+
 std::string initial_weights_identity(const Path& source) { return identity_of(files_of(source)); }
 
-Json load_initial_weights(const RunConfig& config, const TrainingState& state) {
+Json load_initial_weights(const RunConfig& config, const TrainingState& state,
+                          const std::vector<std::string>& needed) {
   if (config.init_weights.empty()) {
     throw_error<ConfigError>("init.identity is {}, but init.weights does not say where that is",
                              config.init_identity);
@@ -103,8 +184,8 @@ Json load_initial_weights(const RunConfig& config, const TrainingState& state) {
   for (const auto& [name, tensor] : tensors) {
     const bool averaged = average && average->find(name) != nullptr;
     const TensorFile& file = averaged ? *average : model;
-    const TensorView* view = file.find(name);
-    if (view == nullptr || view->shape != tensor.sizes().vec()) {
+    const bool wanted = config.init_only.empty() || begins_with_one_of(name, config.init_only);
+    if (!wanted || !fits(file.find(name), tensor)) {
       fresh.push_back(name);
       continue;
     }
@@ -112,7 +193,9 @@ Json load_initial_weights(const RunConfig& config, const TrainingState& state) {
         methods::read_tensor(file, averaged ? *files.average : files.model, name));
     taken.emplace(name, tensor);
   }
+  require_matches(config.init_only, files.model, model, tensors);
   if (taken.empty()) nothing_fits(files.model, model, fresh);
+  require_given(needed, files.model, model, tensors, taken);
   for (const auto& [name, tensor] : state.averages()) {
     if (const auto found = taken.find(name); found != taken.end()) {
       tensor.detach().copy_(found->second);
@@ -122,6 +205,7 @@ Json load_initial_weights(const RunConfig& config, const TrainingState& state) {
             fresh.empty() ? "" : "; new: " + some(fresh));
   return {{"weights", files.model.string()},
           {"identity", config.init_identity},
+          {"only", config.init_only},
           {"taken", taken.size()},
           {"fresh", fresh},
           {"unused", model.tensors().size() - taken.size()}};

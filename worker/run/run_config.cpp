@@ -110,6 +110,7 @@ RunConfig read_fields(Json resolved, const std::string& where) {
   run.ema = at<double>(resolved, "train.ema");
   run.init_weights = at<std::string>(resolved, "init.weights");
   run.init_identity = at<std::string>(resolved, "init.identity");
+  run.init_only = at<std::vector<std::string>>(resolved, "init.only");
   run.nonfinite_limit = at<std::int64_t>(resolved, "train.nonfinite_limit");
   run.threads = at<int>(resolved, "train.threads");
   run.meta_period = optional_at<std::int64_t>(resolved, "meta.period");
@@ -165,6 +166,19 @@ const Schema& RunResolver::schema(const std::string& method) {
 // Where the weights of the start lie becomes absolute, and what they are is looked up unless it is
 // given. Hashing a file takes long enough to do it once for each.
 void RunResolver::settle_init(Json& init, const std::string& where) {
+  for (const Json& beginning : init["only"]) {
+    if (init["weights"] == "" && init["identity"] == "") {
+      throw_error<ConfigError>(
+          "{}: init.only is {}, but init.weights names nothing to take it from", where,
+          init["only"].dump());
+    }
+    if (beginning == "") {
+      throw_error<ConfigError>(
+          "{}: init.only holds an empty name, with which every tensor begins. Leave init.only out "
+          "to take all",
+          where);
+    }
+  }
   if (init["weights"] == "") return;
   const std::string path =
       std::filesystem::absolute(init["weights"].get<std::string>()).lexically_normal().string();

@@ -42,6 +42,7 @@ struct RunConfig {
   double ema = 0;                       // decay; 0 = off
   std::filesystem::path init_weights;   // empty: new ones
   std::string init_identity;            // what they are (worker/run/initial_weights.h)
+  std::vector<std::string> init_only;   // beginnings of the names that are taken; empty: all
   std::int64_t nonfinite_limit = 10;    // skipped steps in a row before the run has diverged
   int threads = 0;                      // 0: as many as cores
 

@@ -102,6 +102,9 @@ std::vector<Option> other_options() {
       added_later(key("init.identity", Type::kString, "\"\"",
                       "What they are, by content; filled in when left out. Decides the result, "
                       "where they lie does not.")),
+      added_later(key("init.only", Type::kStrings, "[]",
+                      "Beginnings of the names of the tensors that are taken from init.weights, as "
+                      "[\"teacher.\"]; the others are new, as without it. Empty: all that fit.")),
       key("meta.period", Type::kInteger, "null",
           "Steps between runs of a phase on the meta set; null: the card's.", "steps", 1, 1e12),
       key("meta.repeats", Type::kInteger, "null",

@@ -73,6 +73,44 @@ TEST(SubsetPolicy, BernoulliIsConditionedOnKeepingSomething) {
   EXPECT_EQ(shares.count(0), 0u);
 }
 
+// A fair coin each; the sixteenth outcome, none, goes to the four single ones alike.
+TEST(SubsetPolicy, CoinsGiveASingleModalityWhatWouldKeepNone) {
+  for (const char* granularity : {"sample", "batch"}) {
+    const auto policy =
+        make_subset_policy({{"policy", "coins"}, {"granularity", granularity}}, kBrats);
+    const auto shares = frequencies(*policy, kFull);
+    EXPECT_EQ(shares.size(), 15u);
+    for (const auto& [subset, share] : shares) {
+      EXPECT_NEAR(share, count(subset) == 1 ? 5.0 / 64 : 4.0 / 64, 0.003) << subset;
+    }
+  }
+  // Of three modalities: 1/8 each, and a third of an eighth more for the single ones.
+  const auto three = frequencies(*make(R"({"policy": "coins", "granularity": "sample"})"), 0b1011);
+  EXPECT_EQ(three.size(), 7u);
+  for (const auto& [subset, share] : three) {
+    EXPECT_NEAR(share, count(subset) == 1 ? 1.0 / 6 : 1.0 / 8, 0.004) << subset;
+  }
+}
+
+// Sizes 1 to 3 alike, then a subset of that size: 1/12, 1/18, 1/12, and never all four.
+TEST(SubsetPolicy, CardinalityKeepsToTheLargestSize) {
+  const auto policy = make(R"({"policy": "cardinality", "max_size": 3, "granularity": "sample"})");
+  const auto shares = frequencies(*policy, kFull);
+  const double expected[] = {0, 1.0 / 12, 1.0 / 18, 1.0 / 12};
+  EXPECT_EQ(shares.size(), 14u);
+  for (const auto& [subset, share] : shares) {
+    ASSERT_LE(count(subset), 3);
+    EXPECT_NEAR(share, expected[count(subset)], 0.004) << subset;
+  }
+  const auto two = frequencies(*policy, 0b0110);  // a case with fewer than that
+  EXPECT_EQ(two.size(), 3u);
+  EXPECT_NEAR(two.at(0b0110), 0.5, 0.01);
+  const auto single = make(R"({"policy": "schedule", "schedule": [
+      {"until_step": 5, "policy": "cardinality", "max_size": 1}, {"policy": "cardinality"}]})");
+  EXPECT_EQ(frequencies(*single, kFull, 4, 9).size(), 4u);
+  EXPECT_EQ(frequencies(*single, kFull, 5, 9).size(), 15u);
+}
+
 TEST(SubsetPolicy, CurriculumGoesFromFullToCardinality) {
   const auto policy = make(R"({"policy": "curriculum"})");
   EXPECT_EQ(frequencies(*policy, kFull, 24, 100).size(), 1u);  // first quarter: full only
@@ -111,8 +149,8 @@ TEST(SubsetPolicy, ScheduleChangesAtItsSteps) {
 
 TEST(SubsetPolicy, NeverGivesWhatTheCaseLacks) {
   for (const char* granularity : {"sample", "batch"}) {
-    for (const char* name : {"full", "uniform", "bernoulli", "cardinality", "curriculum", "fixed",
-                             "natural", "distinct"}) {
+    for (const char* name : {"full", "uniform", "bernoulli", "coins", "cardinality", "curriculum",
+                             "fixed", "natural", "distinct"}) {
       const auto policy = make_subset_policy(
           {{"policy", name}, {"granularity", granularity}, {"subset", "T1"}}, kBrats);
       for (SubsetMask available = 1; available <= kFull; ++available) {
@@ -163,6 +201,11 @@ TEST(SubsetPolicy, RefusesBadSectionsWithAdvice) {
   EXPECT_THAT(message_for(R"({"policy": "unifrom"})"), HasSubstr("Did you mean \"uniform\"?"));
   EXPECT_THAT(message_for(R"({"policy": "bernoulli", "p": 0})"), HasSubstr("0.01 to 1"));
   EXPECT_THAT(message_for("{}"), HasSubstr("policy is missing"));
+  EXPECT_THAT(message_for(R"({"policy": "cardinality", "max_size": 0})"), HasSubstr("max_size"));
+  EXPECT_THAT(message_for(R"({"policy": "cardinality", "max_size": 5})"),
+              HasSubstr("max_size is 5, the cohort has 4 modalities: FLAIR+T1+T1c+T2"));
+  EXPECT_THAT(message_for(R"({"policy": "coins", "max_size": 2})"),
+              HasSubstr("only policy cardinality knows; policy is \"coins\""));
   EXPECT_THAT(message_for(R"({"policy": "fixed"})"), HasSubstr("needs `subset`"));
   EXPECT_THAT(message_for(R"({"policy": "fixed", "subset": "T3"})"), HasSubstr("unknown modality"));
   EXPECT_THAT(message_for(R"({"policy": "schedule"})"), HasSubstr("until_step"));

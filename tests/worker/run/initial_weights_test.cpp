@@ -50,10 +50,10 @@ class InitialWeights : public ::testing::Test {
     if (!view) return "";
     return {reinterpret_cast<const char*>(view->bytes.data()), view->bytes.size()};
   }
-  static std::string error_of(const RunConfig& config) {
+  static std::string error_of(const RunConfig& config, const std::vector<std::string>& given = {}) {
     const TemporaryDirectory folder;
     try {
-      train(config, folder / "run", toy_hooks());
+      train(config, folder / "run", toy_hooks([&](ToyMethod& method) { method.given = given; }));
     } catch (const ConfigError& error) {
       return error.what();
     }
@@ -105,6 +105,88 @@ TEST_F(InitialWeights, TensorsOfOtherNameOrShapeStayNewAndAreNamed) {
   EXPECT_THAT(event.at("fresh").get<std::vector<std::string>>(),
               ::testing::UnorderedElementsAre("first.weight", "first.bias", "last.weight",
                                               "importance", "seen", "running"));
+}
+
+TEST_F(InitialWeights, OnlyWhatIsNamedIsTakenAndTheRestKeepsItsOwnSeed) {
+  const std::string identity = initial_weights_identity(teacher());
+  RunConfig config = student(teacher(), identity);
+  config.init_only = {"last.", "importance"};
+  const fs::path run = folder_ / "run", other = folder_ / "other";
+  train_a_step(config, run);
+  RunConfig alone = student("", "");
+  train_a_step(alone, other);
+  const auto at_start = [](const fs::path& path, const char* name) {
+    return bytes(path / "checkpoints" / "step-00000001" / "model.safetensors", name);
+  };
+  const fs::path evaluated = evaluated_checkpoint(teacher()) / "ema.safetensors";
+  for (const char* name : {"last.weight", "last.bias"}) {
+    EXPECT_TRUE(at_start(run, name) == bytes(evaluated, name)) << name;
+    EXPECT_FALSE(at_start(other, name) == bytes(evaluated, name)) << name;
+  }
+  for (const char* name : {"first.weight", "first.bias"}) {
+    EXPECT_TRUE(at_start(run, name) == at_start(other, name)) << name;
+  }
+  const Json event = lines_of(run / "events.jsonl").at(0);
+  EXPECT_EQ(event.at("taken"), 3);
+  EXPECT_EQ(event.at("only"), Json({"last.", "importance"}));
+  EXPECT_EQ(event.at("fresh").size(), 4u);
+}
+
+TEST_F(InitialWeights, ABeginningThatNothingHasIsRefusedWithThoseThatThereAre) {
+  const fs::path odd = file(
+      "odd.safetensors", {tensor("last.bias", {3}), tensor("first.bias", {5}), tensor("odd", {2})});
+  RunConfig config = student(odd, initial_weights_identity(odd));
+  config.init_only = {"last.", "frist."};  // one that fits does not excuse the other
+  EXPECT_THAT(error_of(config),
+              AllOf(HasSubstr("init.only: no tensor that begins with \"frist.\""),
+                    HasSubstr("odd.safetensors"), HasSubstr("Beginnings that fit: last.; there"),
+                    HasSubstr("there: first., last., odd; here: first."), HasSubstr("importance")));
+  config.init_only = {"first."};  // there is one, of another shape
+  EXPECT_THAT(error_of(config), HasSubstr("begins with \"first.\" has the same name and shape"));
+}
+
+TEST_F(InitialWeights, WhatARunDoesNotTrainMustBeGivenWhole) {
+  const fs::path some = file("some.safetensors", {tensor("last.bias", {5})});
+  const fs::path other = file("other.safetensors", {tensor("last.weight", {3, 6, 1, 1, 1})});
+  EXPECT_THAT(error_of(student("", ""), {"last."}),
+              AllOf(HasSubstr("does not train what begins with last."), HasSubstr("init.weights")));
+  const std::string identity = initial_weights_identity(other);
+  EXPECT_THAT(error_of(student(other, identity), {"last."}),
+              AllOf(HasSubstr("other.safetensors: last.bias."), HasSubstr("needs all of it")));
+  const fs::path both =
+      file("both.safetensors", {tensor("last.weight", {3, 6, 1, 1, 1}), tensor("last.bias", {5})});
+  EXPECT_THAT(error_of(student(both, initial_weights_identity(both)), {"last."}),
+              HasSubstr("last.bias ([5] there, [3] here)"));
+  RunConfig config = student(teacher(), initial_weights_identity(teacher()));
+  config.init_only = {"first."};
+  EXPECT_THAT(error_of(config, {"last."}), HasSubstr("last.weight, last.bias"));
+  config.init_only = {"last."};
+  EXPECT_EQ(error_of(config, {"last."}), "no error");
+}
+
+TEST_F(InitialWeights, WhatIsTakenDecidesTheRunAndNeedsASource) {
+  const fs::path weights = file("one.safetensors", {tensor("a", {2})});
+  const auto resolve = [](const Json& init) {
+    return resolve_run({{"method", "unet"}, {"init", init}}, "run.json");
+  };
+  const std::string path = weights.string();
+  const RunConfig all = resolve({{"weights", path}});
+  EXPECT_NE(resolve({{"weights", path}, {"only", {"a"}}}).hash, all.hash);
+  EXPECT_EQ(resolve({{"weights", path}, {"only", Json::array()}}).hash, all.hash);
+  EXPECT_FALSE(deciding_keys(all.resolved).contains("init.only"));
+  EXPECT_EQ(resolve({{"identity", "run:0123"}, {"only", {"a"}}}).init_only,
+            std::vector<std::string>{"a"});  // as a sweep plans it
+  const auto message = [&](const Json& init) -> std::string {
+    try {
+      resolve(init);
+    } catch (const ConfigError& error) {
+      return error.what();
+    }
+    return "no error";
+  };
+  EXPECT_THAT(message({{"only", {"a"}}}), HasSubstr("run.json: init.only is [\"a\"], but"));
+  EXPECT_THAT(message({{"weights", path}, {"only", {""}}}), HasSubstr("holds an empty name"));
+  EXPECT_THAT(message({{"weights", path}, {"only", "a"}}), HasSubstr("init.only"));
 }
 
 TEST_F(InitialWeights, WhatCannotBeIsRefusedWithWhatToDo) {
