@@ -10,12 +10,19 @@
 #include "base/process/build_info.h"
 #include "base/process/host.h"
 #include "base/text/log.h"
+#include "base/text/options.h"
 #include "worker/run/run_check.h"
 
 namespace lacuna::worker {
 namespace {
 
 std::string utc_now() { return utc_text(steady_clock().unix_seconds()); }
+
+// A configuration that was made in a program, not resolved from a file, may lack the key.
+bool wants_tensorboard(const RunConfig& config) {
+  const Json* wanted = find_path(config.resolved, "monitor.tensorboard");
+  return wanted != nullptr && *wanted == true;
+}
 
 }  // namespace
 
@@ -33,7 +40,7 @@ Json provenance() {
 RunFiles::RunFiles(const RunConfig& config, std::filesystem::path directory, int rank,
                    Publish publish)
     : directory_(std::move(directory)),
-      tensorboard_(config.resolved.at("monitor").at("tensorboard").get<bool>()),
+      tensorboard_(wants_tensorboard(config)),
       publish_(std::move(publish)) {
   const std::string log = (directory_ / "log" / fmt::format("rank-{}.log", rank)).string();
   if (rank > 0) {
