@@ -14,7 +14,9 @@ namespace ccsd { const MethodEntry& entry(); }
 namespace mckd { const MethodEntry& entry(); }
 namespace mmformer { const MethodEntry& entry(); }
 namespace mst_kdnet { const MethodEntry& entry(); }
+namespace pmkl { const MethodEntry& entry(); }
 namespace rfnet { const MethodEntry& entry(); }
+namespace robust_mseg { const MethodEntry& entry(); }
 namespace shaspec { const MethodEntry& entry(); }
 namespace smu_net { const MethodEntry& entry(); }
 namespace u_hemis { const MethodEntry& entry(); }
@@ -30,7 +32,9 @@ const std::vector<const MethodEntry*>& all_methods() {
         &mckd::entry(),
         &mmformer::entry(),
         &mst_kdnet::entry(),
+        &pmkl::entry(),
         &rfnet::entry(),
+        &robust_mseg::entry(),
         &shaspec::entry(),
         &smu_net::entry(),
         &u_hemis::entry(),

@@ -1,7 +1,8 @@
-// A 3-D convolution with bias, instance normalisation without scale and shift, and a leaky ReLU:
-// the unit of RFNet and of the networks that were built on it, in either order.
+// A 3-D convolution with bias, instance normalisation, and a leaky ReLU: the unit of RFNet and of
+// the networks that were built on it, in either order, and of the gated networks before it.
 //
-// Child: `conv`. Weights are 0 until initialise_kaiming(). Not thread-safe.
+// Children: `conv`, and `normalize` where the norm has scale and shift. Weights are 0 until they
+// are initialised (models/initialisation.h). Not thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -11,12 +12,16 @@
 
 namespace lacuna::models {
 
+enum class UnitNorm { kPlain, kAffine, kNone };
+
 // What the units of a network have in common.
 struct UnitStyle {
   bool norm_first = false;  // norm, activation, convolution; else convolution, norm, activation
   Border border = Border::kReflect;  // of kernels larger than a voxel, which keep the extent
-  double slope = 0.2;
+  double slope = 0.2;                // 1: no activation
   double epsilon = 1e-5;
+  UnitNorm norm = UnitNorm::kPlain;
+  bool nearest = false;  // decoders enlarge by repeating voxels; else trilinearly
 };
 
 class ConvUnit : public torch::nn::Module {
@@ -33,6 +38,7 @@ class ConvUnit : public torch::nn::Module {
 
  private:
   UnitStyle style_;
+  at::Tensor scale_, shift_;  // of the norm, or undefined
 };
 
 // A plain convolution of kernel k with bias that keeps the extent.
@@ -41,5 +47,8 @@ std::shared_ptr<BiasedConv> plain_conv(std::int64_t in, std::int64_t out, std::i
 
 // Trilinear, corners on corners: every extent times `factor`.
 at::Tensor enlarge(const at::Tensor& x, std::int64_t factor = 2);
+
+// Every voxel eight times: extents are doubled.
+at::Tensor enlarge_nearest(const at::Tensor& x);
 
 }  // namespace lacuna::models

@@ -1,7 +1,6 @@
 #include "models/hetero_unet.h"
 
 #include <cmath>
-#include <numbers>
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
@@ -10,6 +9,7 @@
 
 #include "kernels/conv3d.h"
 #include "kernels/instance_norm.h"
+#include "models/initialisation.h"
 #include "models/width.h"
 
 namespace lacuna::models {
@@ -123,10 +123,8 @@ at::Tensor enlarge_unshifted(const at::Tensor& x, const std::array<std::int64_t,
   return y;
 }
 
-// By inversion: Phi^-1 of a uniform number between Phi(-2) and Phi(2).
 void initialise_truncated(torch::nn::Module& module) {
   const torch::NoGradGuard no_grad;
-  const double tail = 0.5 * std::erfc(2 / std::numbers::sqrt2);  // Phi(-2)
   for (auto& item : module.named_parameters()) {
     at::Tensor& parameter = item.value();
     if (parameter.dim() < 2) {
@@ -134,8 +132,7 @@ void initialise_truncated(torch::nn::Module& module) {
       continue;
     }
     const auto fan_in = static_cast<double>(parameter[0].numel());
-    parameter.uniform_(tail, 1 - tail);
-    parameter.copy_(at::special_ndtri(parameter) * std::sqrt(2 / fan_in));
+    fill_truncated_normal(parameter, std::sqrt(2 / fan_in));
   }
 }
 

@@ -1,6 +1,7 @@
 #include "models/initialisation.h"
 
 #include <cmath>
+#include <numbers>
 
 #include <ATen/ATen.h>
 #include <torch/utils.h>
@@ -47,6 +48,35 @@ void initialise_kaiming(torch::nn::Module& module) {
     at::Tensor& parameter = item.value();
     if (parameter.dim() != 5) continue;
     parameter.normal_(0, std::sqrt(2.0 / static_cast<double>(parameter[0].numel())));
+  }
+}
+
+// By inversion: Phi^-1 of a uniform number between Phi(-2) and Phi(2).
+void fill_truncated_normal(at::Tensor& tensor, double deviation) {
+  const torch::NoGradGuard no_grad;
+  const double tail = 0.5 * std::erfc(2 / std::numbers::sqrt2);  // Phi(-2)
+  tensor.uniform_(tail, 1 - tail);
+  tensor.copy_(at::special_ndtri(tensor) * deviation);
+}
+
+void initialise_gated(torch::nn::Module& module, bool glorot_bias) {
+  const torch::NoGradGuard no_grad;
+  for (const auto& each : module.modules()) {
+    auto own = each->named_parameters(/*recurse=*/false);
+    const at::Tensor* weight = own.find("weight");
+    const std::int64_t dimensions = weight == nullptr ? 0 : weight->dim();
+    for (auto& item : own) {
+      at::Tensor& parameter = item.value();
+      if (item.key() == "weight" && dimensions > 1) {
+        const auto fan_in = static_cast<double>(parameter[0].numel());
+        fill_truncated_normal(parameter, dimensions == 5 ? 0.01 : std::sqrt(2.6 / fan_in));
+      } else if (item.key() == "bias" && dimensions == 5 && glorot_bias) {
+        const double bound = std::sqrt(3 / static_cast<double>(parameter.numel()));
+        parameter.uniform_(-bound, bound);
+      } else {
+        parameter.fill_(item.key() == "weight" ? 1 : 0);
+      }
+    }
   }
 }
 

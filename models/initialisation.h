@@ -2,6 +2,7 @@
 // parameters.
 #pragma once
 
+#include <ATen/core/Tensor.h>
 #include <torch/nn/module.h>
 
 namespace lacuna::models {
@@ -20,5 +21,14 @@ void initialise_fan_in(torch::nn::Module& module);
 // PyTorch's defaults (initialise_fan_in), and then every weight of a 3-D convolution N(0, 2 /
 // fan_in): Kaiming's rule for ReLU, as RFNet and its successors have it.
 void initialise_kaiming(torch::nn::Module& module);
+
+// N(0, deviation^2) without what lies further out than two deviations.
+void fill_truncated_normal(at::Tensor& tensor, double deviation);
+
+// TensorFlow's code of Robust-MSeg and PMKL: kernels of convolutions truncated normal with 0.01, of
+// affine maps with sqrt(2.6 / fan_in); norms: scale 1, shift 0. Biases of convolutions are 0, or
+// with glorot_bias U(-sqrt(3 / n), sqrt(3 / n)) of n values, as that library takes them where it is
+// told nothing; those of affine maps are 0.
+void initialise_gated(torch::nn::Module& module, bool glorot_bias);
 
 }  // namespace lacuna::models

@@ -6,10 +6,11 @@
 
 namespace lacuna::models {
 
-ModalityEncoder::ModalityEncoder(const std::vector<std::int64_t>& channels,
-                                 const UnitStyle& style) {
+ModalityEncoder::ModalityEncoder(const std::vector<std::int64_t>& channels, const UnitStyle& style,
+                                 std::int64_t image_channels) {
   for (std::size_t level = 0; level < channels.size(); ++level) {
-    const std::int64_t in = level == 0 ? 1 : channels[level - 1], out = channels[level];
+    const std::int64_t in = level == 0 ? image_channels : channels[level - 1],
+                       out = channels[level];
     for (int c = 1; c <= 3; ++c) {
       const std::string name = "e" + std::to_string(level + 1) + "_c" + std::to_string(c);
       if (level == 0 && c == 1 && style.norm_first) {

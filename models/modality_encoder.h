@@ -16,10 +16,11 @@ namespace lacuna::models {
 
 class ModalityEncoder : public torch::nn::Module {
  public:
-  // channels: of each level.
-  ModalityEncoder(const std::vector<std::int64_t>& channels, const UnitStyle& style);
+  // channels: of each level; in: of the image.
+  ModalityEncoder(const std::vector<std::int64_t>& channels, const UnitStyle& style,
+                  std::int64_t in = 1);
 
-  // image: N x 1 x D x H x W -> x_1, x_2, ...
+  // image: N x in x D x H x W -> x_1, x_2, ...
   std::vector<at::Tensor> forward(const at::Tensor& image) const;
 
  private:

@@ -7,7 +7,7 @@
 namespace lacuna::models {
 
 TrunkDecoder::TrunkDecoder(const std::vector<std::int64_t>& channels, const UnitStyle& style)
-    : stages_(channels.size() - 1) {
+    : stages_(channels.size() - 1), nearest_(style.nearest) {
   for (std::size_t level = stages_.size(); level > 0; --level) {
     const std::int64_t out = channels[level - 1], in = channels[level];
     const auto make = [&](const char* part, std::int64_t from, std::int64_t kernel) {
@@ -22,7 +22,8 @@ TrunkDecoder::TrunkDecoder(const std::vector<std::int64_t>& channels, const Unit
 }
 
 at::Tensor TrunkDecoder::enter(int level, const at::Tensor& x) const {
-  return stages_[static_cast<std::size_t>(level) - 1].c1->forward(enlarge(x));
+  return stages_[static_cast<std::size_t>(level) - 1].c1->forward(nearest_ ? enlarge_nearest(x)
+                                                                           : enlarge(x));
 }
 
 at::Tensor TrunkDecoder::leave(int level, const at::Tensor& joined) const {

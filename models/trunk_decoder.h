@@ -29,6 +29,7 @@ class TrunkDecoder : public torch::nn::Module {
     std::shared_ptr<ConvUnit> c1, c2, out;
   };
   std::vector<Stage> stages_;  // level l at l - 1
+  bool nearest_;
 };
 
 // The decoder that one modality alone passes, shared by all of them (training only): skips are the

@@ -1,5 +1,6 @@
 // lacuna forward: one forward pass (and, with a label, one backward pass), to compare with another
 // implementation from outside.
+#include <algorithm>
 #include <charconv>
 #include <memory>
 #include <optional>
@@ -71,22 +72,30 @@ at::Tensor read_input(const ForwardArguments& arguments, const methods::Method& 
   return methods::from_published_channels(method, methods::fill("input", shape, *seed));
 }
 
-// Labels of the comparison are classes 0 background, 1 necrosis, 2 oedema, 3 enhancing tumour.
-at::Tensor read_label(const std::string& source, const at::Tensor& input) {
+// Labels of the comparison are classes 0 background, 1 necrosis, 2 oedema, 3 enhancing tumour, and
+// those that the method has beyond them.
+int label_classes(const methods::Method& method) {
+  int classes = 4;
+  for (const auto& channel : method.inference().channels) {
+    classes = std::max(classes, static_cast<int>(channel.tissue) + 1);
+  }
+  return classes;
+}
+
+at::Tensor read_label(const std::string& source, const at::Tensor& input, int classes) {
   const auto seed = fill_seed(source);
   const std::vector<std::int64_t> shape{input.size(0), input.size(2), input.size(3), input.size(4)};
-  if (seed) return methods::fill_label(shape, *seed);
+  if (seed) return methods::fill_label(shape, *seed, classes);
   const at::Tensor label = methods::read_tensor(TensorFile(source), source, "label").to(at::kByte);
   if (label.sizes() != at::IntArrayRef(shape)) {
     throw_error<ConfigError>("{}: the label's shape does not fit the input's N x D x H x W",
                              source);
   }
-  if (const int highest = label.max().item<int>(); highest > 3) {
+  if (const int highest = label.max().item<int>(); highest >= classes) {
     throw_error<ConfigError>(
-        "{}: the label holds {}, allowed are classes 0 to 3. Write the enhancing tumour (4 in "
-        "files "
-        "up to BraTS 2021) as 3.",
-        source, highest);
+        "{}: the label holds {}, allowed are classes 0 to {}. Write the enhancing tumour (4 in "
+        "files up to BraTS 2021) as 3.",
+        source, highest, classes - 1);
   }
   return label;
 }
@@ -183,7 +192,7 @@ void run(const ForwardArguments& arguments) {
   }
   methods::Batch batch;
   batch.image = input;
-  batch.label = read_label(arguments.label, input);
+  batch.label = read_label(arguments.label, input, label_classes(*method));
   batch.subsets = subsets;
   batch.origin.resize(samples);
   methods::Progress progress;

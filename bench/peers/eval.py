@@ -13,7 +13,7 @@ import torch
 import networks
 
 MODALITIES = 4
-EXCLUSIVE = ("rfnet", "mmformer")  # their networks give probabilities of classes
+EXCLUSIVE = ("rfnet", "mmformer", "robust-mseg")  # their networks give probabilities of classes
 OVERLAP = {False: 1 / 3, True: 1 / 2}
 
 

@@ -1,10 +1,11 @@
-"""The networks of MCKD and ShaSpec and the plain U-Net in PyTorch (MST-KDNet: mst_kdnet.py; RFNet, mmFormer: rfnet_line.py), written
-the way a researcher writes them: modules, autograd and nothing else. From the method card; parameter
+"""The networks of MCKD and ShaSpec and the plain U-Net in PyTorch (MST-KDNet: mst_kdnet.py; RFNet, mmFormer: rfnet_line.py;
+Robust-MSeg, PMKL: gated.py), written the way a researcher writes them: modules, autograd and nothing else. From the method card; parameter
 counts equal the published ones."""
 import torch
 from torch import nn
 from torch.nn import functional as F
 
+from gated import Pmkl, RobustMseg
 from mst_kdnet import MstKd
 from rfnet_line import ORDER as CHANNELS, MmFormer, RfNet
 from widths import scaled
@@ -221,10 +222,10 @@ class UNet(nn.Module):
         return self.head(x)
 
 
-KINDS = {"mckd": Mckd, "mmformer": MmFormer, "mst-kdnet": MstKd, "rfnet": RfNet, "shaspec": ShaSpec,
-         "unet": UNet}
-SIZED = ("mmformer", "mst-kdnet")  # made for one extent
-OWN_LOSS = ("mmformer", "mst-kdnet", "rfnet")
+KINDS = {"mckd": Mckd, "mmformer": MmFormer, "mst-kdnet": MstKd, "pmkl": Pmkl, "rfnet": RfNet,
+         "robust-mseg": RobustMseg, "shaspec": ShaSpec, "unet": UNet}
+SIZED = ("mmformer", "mst-kdnet", "pmkl")  # made for one extent
+OWN_LOSS = ("mmformer", "mst-kdnet", "pmkl", "rfnet", "robust-mseg")
 
 
 def dice_loss(logits, target):

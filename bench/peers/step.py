@@ -44,6 +44,11 @@ def main():
     if options.method == "mst-kdnet":
         optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=1e-4,
                                      weight_decay=1e-5)
+    elif options.method == "pmkl":
+        optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=1e-3,
+                                    momentum=0.9, weight_decay=1e-5)
+    elif options.method == "robust-mseg":
+        optimizer = torch.optim.Adam(model.parameters(), lr=1e-4, weight_decay=1e-4)
     elif options.method in networks.OWN_LOSS:
         optimizer = torch.optim.Adam(model.parameters(), lr=2e-4, weight_decay=1e-4, amsgrad=True)
     else:

@@ -103,6 +103,15 @@ const std::vector<Example>& examples() {
       // The learning rate falls after each step; noise of the sample's own.
       {"u-hemis", Json::object(), {24, 32, 20}, 4, {"cross_entropy", "dice", "decay"}},
       {"u-hved", Json::object(), {24, 32, 20}, 4, {"kl_subsets", "kl_prior", "images"}},
+      // A draw per sample; two groups of one phase.
+      {"robust-mseg",
+       Json::object(),
+       {16, 16, 24},
+       3,
+       {"ce", "dice", "reconstruction_l1_sum", "kl_sum"},
+       0},
+      // The teacher's stage and the student's; pairs of embeddings over the batch.
+      {"pmkl", Json::object(), {16, 16, 24}, 4, {"ce", "dice", "pixel_kd", "contrastive"}, 0},
   };
   return all;
 }

@@ -21,7 +21,7 @@
 namespace lacuna::worker {
 namespace {
 
-constexpr std::size_t kShownNames = 8;
+constexpr std::size_t kShownNames = 8, kShownDifferences = 3;
 
 // What a source consists of. A run that keeps averages is evaluated with them, so they go on.
 struct Files {
@@ -65,8 +65,8 @@ void require_identity(const RunConfig& config, const Files& files) {
       config.init_weights.string(), found, config.init_identity);
 }
 
-std::string some(const std::vector<std::string>& names) {
-  const std::size_t shown = std::min(names.size(), kShownNames);
+std::string some(const std::vector<std::string>& names, std::size_t most = kShownNames) {
+  const std::size_t shown = std::min(names.size(), most);
   const std::vector<std::string> first(names.begin(),
                                        names.begin() + static_cast<std::ptrdiff_t>(shown));
   return fmt::format("{}{}", fmt::join(first, ", "),
@@ -150,7 +150,8 @@ void require_given(const std::vector<std::string>& needed, const Path& path, con
       "init.weights: this run does not train what begins with {} and needs all of it. Not taken "
       "from {}: {}. Beginnings of the names there: {}. Name weights of that network, of the same "
       "width and classes, and let init.only include it",
-      fmt::join(needed, ", "), path.string(), some(lacking), beginnings_of(names_of(file)));
+      fmt::join(needed, ", "), path.string(), some(lacking, kShownDifferences),
+      beginnings_of(names_of(file)));
 }
 
 }  // namespace
