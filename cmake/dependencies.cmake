@@ -6,7 +6,6 @@ find_package(spdlog REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(GTest REQUIRED)
-find_package(prometheus-cpp CONFIG REQUIRED)
 find_package(MPI REQUIRED COMPONENTS CXX)
 # Open MPI's own libraries find each other by RUNPATH, which comes after LD_LIBRARY_PATH (see
 # compiler.cmake): those that the program names itself are loaded before they ask.

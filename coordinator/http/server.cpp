@@ -1,216 +1,144 @@
 #include "coordinator/http/server.h"
 
+#include <algorithm>
 #include <array>
-#include <chrono>
-#include <cstdint>
-#include <map>
-#include <optional>
+#include <memory>
+#include <string_view>
 #include <utility>
 
-#include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/core/tcp_stream.hpp>
-#include <boost/beast/http.hpp>
-
-#include "base/text/log.h"
-#include "coordinator/http/http_listener.h"
-#include "coordinator/http/routes.h"
+#include "base/error.h"
+#include "base/text/parse_json.h"
+#include "coordinator/assets.h"
+#include "coordinator/http/access.h"
+#include "coordinator/status/heartbeat.h"
 
 namespace lacuna::coordinator {
 namespace {
 
-namespace asio = boost::asio;
-namespace beast = boost::beast;
-namespace http = beast::http;
-using Tcp = asio::ip::tcp;
-using ErrorCode = beast::error_code;
-
-// What a refused client may still send while it reads why: closing at once would reset the
-// connection and lose the answer.
-constexpr std::size_t kDrainBytes = 1024 * 1024;
-constexpr std::chrono::seconds kDrainTime(2);
-
-// Everything comes from this server, and nothing that stands inside the page itself is run.
-constexpr const char* kPolicy =
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-
-std::string_view view(beast::string_view text) { return {text.data(), text.size()}; }
-
-class Connection;
-
-// What the connections of a server share. Used by the server's thread only.
-struct Shared {
-  ServerApi& api;
-  const std::string token;
-  const ServerLimits limits;
-  std::map<std::uint64_t, Connection*> connections;  // by age
-  std::uint64_t accepted = 0;
+struct Route {
+  std::string_view target, method;
+  Reply (*answer)(ServerApi& api, const std::string& body);
 };
 
-// One client: header, check, body, answer, and again. Owned by the operation that is in flight.
-class Connection : public std::enable_shared_from_this<Connection> {
- public:
-  Connection(Tcp::socket socket, Shared& shared)
-      : stream_(std::move(socket)),
-        shared_(shared),
-        number_(shared.accepted++),
-        buffer_(shared.limits.header_bytes + shared.limits.body_bytes) {
-    shared_.connections.emplace(number_, this);
-  }
-  ~Connection() { shared_.connections.erase(number_); }
+Reply json_reply(int status, const Json& json) {
+  return {status, "application/json", dump_line(json) + "\n", ""};
+}
 
-  bool trusted() const { return trusted_; }
-  void start() { read_header(); }
-  void close() { stream_.close(); }
+Reply error_reply(int status, const std::string& text) {
+  return json_reply(status, {{"error", text}});
+}
+
+Reply asset(const char* type, std::string_view text) {
+  return {200, std::string(type) + "; charset=utf-8", std::string(text), ""};
+}
+
+Reply page(ServerApi&, const std::string&) { return asset("text/html", assets::kPage); }
+
+Reply page_style(ServerApi&, const std::string&) {
+  Reply reply = asset("text/css", assets::kTheme);
+  reply.body += assets::kPageStyle;
+  return reply;
+}
+
+Reply page_script(ServerApi&, const std::string&) {
+  Reply reply = asset("text/javascript", assets::kPageText);
+  reply.body += assets::kPageCurves;
+  reply.body += assets::kPageScript;
+  return reply;
+}
+
+Reply line_chart(ServerApi&, const std::string&) {
+  return asset("text/javascript", assets::kLineChart);
+}
+
+Reply chart_library(ServerApi&, const std::string&) {
+  return asset("text/javascript", assets::kChartLibrary);
+}
+
+Reply status(ServerApi& api, const std::string&) { return json_reply(200, api.status()); }
+
+Reply history(ServerApi& api, const std::string&) { return json_reply(200, api.history()); }
+
+Reply checkpoint(ServerApi& api, const std::string&) {
+  api.request_checkpoint();
+  return json_reply(202, {{"requested", "checkpoint"}});
+}
+
+Reply stop(ServerApi& api, const std::string&) {
+  api.request_stop();
+  return json_reply(202, {{"requested", "stop"}});
+}
+
+Reply heartbeat(ServerApi& api, const std::string& body) {
+  const Json parsed = parse_json_line(body);
+  if (!parsed.is_object()) return error_reply(400, "the body is no JSON object");
+  try {
+    return json_reply(200, api.heartbeat(parsed));
+  } catch (const Error& error) {
+    return error_reply(400, error.what());
+  }
+}
+
+constexpr std::array kRoutes = {
+    Route{"/", "GET", page},
+    Route{"/page.css", "GET", page_style},
+    Route{"/page.js", "GET", page_script},
+    Route{"/line_chart.js", "GET", line_chart},
+    Route{"/chart.js", "GET", chart_library},
+    Route{"/api/status", "GET", status},
+    Route{"/api/history", "GET", history},
+    Route{"/api/checkpoint", "POST", checkpoint},
+    Route{"/api/stop", "POST", stop},
+    Route{"/api/heartbeat", "POST", heartbeat},
+};
+
+const Route* find_route(std::string_view target) {
+  target = target.substr(0, target.find('?'));
+  const auto* found = std::find_if(kRoutes.begin(), kRoutes.end(),
+                                   [&](const Route& route) { return route.target == target; });
+  return found == kRoutes.end() ? nullptr : found;
+}
+
+class RunSite final : public HttpSite {
+ public:
+  RunSite(ServerApi& api, std::string token) : api_(api), token_(std::move(token)) {}
+
+  bool is_guarded() const override { return true; }
+
+  Reply check(std::string_view method, std::string_view target,
+              std::string_view authorization) override {
+    if (!shows_token(authorization, token_, /*basic_too=*/method == "GET")) {
+      return error_reply(401,
+                         "the token is missing or wrong: Authorization: Bearer TOKEN, with the "
+                         "content of coordinator.token in the run directory");
+    }
+    const Route* route = find_route(target);
+    if (!route) return error_reply(404, "there is nothing here; see /api/status");
+    if (route->method == method) return {};
+    Reply reply = error_reply(405, "this needs " + std::string(route->method));
+    reply.allow = route->method;
+    return reply;
+  }
+
+  Reply answer(std::string_view target, const std::string& body) override {
+    const Route* route = find_route(target);
+    return route ? route->answer(api_, body) : error_reply(404, "there is nothing here");
+  }
+
+  Reply refusal(int status, const std::string& text) const override {
+    return error_reply(status, text);
+  }
 
  private:
-  void read_header() {
-    parser_.emplace();
-    parser_->header_limit(static_cast<std::uint32_t>(shared_.limits.header_bytes));
-    parser_->body_limit(shared_.limits.body_bytes);
-    const bool between = trusted_ && buffer_.size() == 0;
-    stream_.expires_after(
-        to_duration(between ? shared_.limits.idle_seconds : shared_.limits.request_seconds));
-    http::async_read_header(
-        stream_, buffer_, *parser_,
-        [self = shared_from_this()](ErrorCode error, std::size_t) { self->on_header(error); });
-  }
-
-  void on_header(ErrorCode error) {
-    if (error) return on_bad_read(error);
-    const auto& request = parser_->get();
-    Reply reply = check_request(view(request.method_string()), view(request.target()),
-                                view(request[http::field::authorization]), shared_.token);
-    if (reply.status != 401) trusted_ = true;
-    if (reply.status != 200) return write(std::move(reply), /*keep=*/false);
-    stream_.expires_after(to_duration(shared_.limits.request_seconds));
-    http::async_read(stream_, buffer_, *parser_,
-                     [self = shared_from_this()](ErrorCode body_error, std::size_t) {
-                       self->on_body(body_error);
-                     });
-  }
-
-  void on_body(ErrorCode error) {
-    if (error) return on_bad_read(error);
-    const auto& request = parser_->get();
-    Reply reply;
-    try {
-      reply = answer(shared_.api, view(request.target()), request.body());
-    } catch (const std::exception& failure) {
-      log::warn("status server: {}", failure.what());
-      reply = refusal(500, "the request could not be answered; see the log of rank 0");
-    }
-    write(std::move(reply), request.keep_alive());
-  }
-
-  void on_bad_read(ErrorCode error) {
-    // Of HTTP's own errors the client is told; a dropped or timed-out connection just ends.
-    static const auto& category = http::make_error_code(http::error::bad_method).category();
-    if (error.category() != category || error == http::error::end_of_stream ||
-        error == http::error::partial_message) {
-      return;
-    }
-    if (error == http::error::header_limit || error == http::error::buffer_overflow) {
-      return write(refusal(431, "the header is too large"), false);
-    }
-    if (error == http::error::body_limit) {
-      return write(refusal(413, "the body is too large"), false);
-    }
-    write(refusal(400, "not a request: " + error.message()), false);
-  }
-
-  void write(Reply reply, bool keep) {
-    response_ = {};
-    response_.version(11);
-    response_.result(static_cast<unsigned>(reply.status));
-    response_.set(http::field::server, "lacuna");
-    response_.set(http::field::content_type, reply.type);
-    response_.set(http::field::cache_control, "no-store");
-    response_.set("X-Content-Type-Options", "nosniff");
-    response_.set("Referrer-Policy", "no-referrer");
-    response_.set("Content-Security-Policy", kPolicy);
-    if (reply.status == 401) {
-      response_.set(http::field::www_authenticate, "Basic realm=\"lacuna\"");
-      response_.insert(http::field::www_authenticate, "Bearer");
-    }
-    if (!reply.allow.empty()) response_.set(http::field::allow, reply.allow);
-    response_.body() = std::move(reply.body);
-    response_.keep_alive(keep);
-    response_.prepare_payload();
-    stream_.expires_after(to_duration(shared_.limits.request_seconds));
-    http::async_write(stream_, response_,
-                      [self = shared_from_this(), keep](ErrorCode error, std::size_t) {
-                        if (error) return;
-                        if (keep) return self->read_header();
-                        self->finish();
-                      });
-  }
-
-  void finish() {
-    ErrorCode ignored;
-    stream_.socket().shutdown(Tcp::socket::shutdown_send, ignored);
-    stream_.expires_after(kDrainTime);
-    drain();
-  }
-
-  void drain() {
-    stream_.async_read_some(asio::buffer(waste_),
-                            [self = shared_from_this()](ErrorCode error, std::size_t bytes) {
-                              self->drained_ += bytes;
-                              if (!error && self->drained_ < kDrainBytes) self->drain();
-                            });
-  }
-
-  beast::tcp_stream stream_;
-  Shared& shared_;
-  const std::uint64_t number_;
-  beast::flat_buffer buffer_;
-  std::optional<http::request_parser<http::string_body>> parser_;
-  http::response<http::string_body> response_;
-  std::array<char, 4096> waste_;
-  std::size_t drained_ = 0;
-  bool trusted_ = false;
+  ServerApi& api_;
+  const std::string token_;
 };
 
 }  // namespace
 
-class Server::Listener {
- public:
-  Listener(ServerApi& api, const std::string& address, int port, std::string token,
-           const ServerLimits& limits)
-      : shared_{api, std::move(token), limits, {}, 0},
-        listener_(address, port, {"status server"},
-                  [this](Tcp::socket socket) { admit(std::move(socket)); }) {}
-
-  int port() const { return listener_.port(); }
-
- private:
-  void admit(Tcp::socket socket) {
-    if (make_room()) std::make_shared<Connection>(std::move(socket), shared_)->start();
-  }
-
-  // False when every connection is taken by somebody who knows the token.
-  bool make_room() {
-    if (shared_.connections.size() < shared_.limits.connections) return true;
-    for (const auto& [number, connection] : shared_.connections) {
-      if (connection->trusted()) continue;
-      connection->close();
-      shared_.connections.erase(number);
-      return true;
-    }
-    return false;
-  }
-
-  Shared shared_;  // before the listener, whose handlers own the connections
-  HttpListener listener_;
-};
-
 Server::Server(ServerApi& api, const std::string& address, int port, std::string token,
-               const ServerLimits& limits)
-    : listener_(std::make_unique<Listener>(api, address, port, std::move(token), limits)) {}
-
-Server::~Server() = default;
-
-int Server::port() const { return listener_->port(); }
+               const HttpLimits& limits)
+    : server_(std::make_unique<RunSite>(api, std::move(token)), address, port, {"status server"},
+              limits) {}
 
 }  // namespace lacuna::coordinator

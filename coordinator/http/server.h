@@ -1,16 +1,13 @@
 // The HTTP server of a run: status for people and programs, requests to save and to stop, and the
 // heartbeats of the ranks (docs/coordinator.md).
 //
-// One thread of its own. Nothing that a client sends or withholds may disturb the run: header, body
-// and connections are bounded, a request must be complete within a deadline, bad input is answered
-// with 4xx, and everything needs the token. Beast and Asio stay in the source.
+// Everything needs the token. How requests travel: coordinator/http/http_server.h.
 #pragma once
 
-#include <cstddef>
-#include <memory>
 #include <string>
 
 #include "base/text/json.h"
+#include "coordinator/http/http_server.h"
 
 namespace lacuna::coordinator {
 
@@ -26,29 +23,17 @@ class ServerApi {
   virtual void request_stop() = 0;
 };
 
-struct ServerLimits {
-  std::size_t header_bytes = 8 * 1024, body_bytes = 64 * 1024;
-  // When they are used up, the oldest connection that has not shown the token makes room.
-  std::size_t connections = 64;
-  double request_seconds = 10;  // from the first byte, or the connection, to the last byte
-  double idle_seconds = 600;    // of a connection that has shown the token, between requests
-};
-
 class Server {
  public:
   // Listens from here on; port 0: any free one. `address` is an IP address. Throws Error when the
   // address cannot be used. The API must outlive the server.
   Server(ServerApi& api, const std::string& address, int port, std::string token,
-         const ServerLimits& limits);
-  ~Server();  // closes every connection and frees the port
-  Server(const Server&) = delete;
-  Server& operator=(const Server&) = delete;
+         const HttpLimits& limits);
 
-  int port() const;
+  int port() const { return server_.port(); }
 
  private:
-  class Listener;
-  std::unique_ptr<Listener> listener_;
+  HttpServer server_;
 };
 
 }  // namespace lacuna::coordinator

@@ -59,7 +59,7 @@ Coordinator::~Coordinator() {
 
 std::unique_ptr<Server> Coordinator::open_server(const SessionOptions& options,
                                                  const std::string& address, int ranks) {
-  ServerLimits limits;
+  HttpLimits limits;
   limits.connections = kGuests + static_cast<std::size_t>(ranks);
   const std::pair<std::string, int> choices[] = {
       {address, options.port}, {address, 0}, {kLoopback, 0}};

@@ -1,6 +1,11 @@
 #include "monitoring/metrics/exposition.h"
 
-#include <limits>
+#include <cmath>
+#include <cstdint>
+#include <string_view>
+#include <utility>
+
+#include <fmt/format.h>
 
 #include "base/files/hash.h"
 #include "base/metrics/metric_names.h"
@@ -10,37 +15,63 @@ namespace {
 
 namespace fs = std::filesystem;
 
-prometheus::MetricType type_of(MetricKind kind) {
+const char* type_of(MetricKind kind) {
   switch (kind) {
     case MetricKind::kCounter:
-      return prometheus::MetricType::Counter;
+      return "counter";
     case MetricKind::kHistogram:
-      return prometheus::MetricType::Histogram;
+      return "histogram";
     default:
-      return prometheus::MetricType::Gauge;
+      return "gauge";
   }
 }
 
-prometheus::ClientMetric to_client(const MetricSample& sample, const std::string& run, int rank) {
-  const Metric& metric = *sample.metric;
-  prometheus::ClientMetric client;
-  client.label.push_back({"run", run});
-  if (metric.per_rank) client.label.push_back({"rank", std::to_string(rank)});
-  for (std::size_t i = 0; i < sample.labels.size(); ++i) {
-    client.label.push_back({std::string(metric.labels[i]), sample.labels[i]});
+std::string number(double value) {
+  if (std::isnan(value)) return "NaN";
+  if (std::isinf(value)) return value > 0 ? "+Inf" : "-Inf";
+  return fmt::format("{}", value);
+}
+
+std::string escaped(std::string_view text, bool quotes) {
+  std::string result;
+  for (const char c : text) {
+    if (c == '\\' || (quotes && c == '"')) result += '\\';
+    if (c == '\n') {
+      result += "\\n";
+    } else {
+      result += c;
+    }
   }
-  client.counter.value = client.gauge.value = sample.value;
-  if (metric.kind != MetricKind::kHistogram) return client;
-  client.histogram.sample_sum = sample.value;
-  std::uint64_t below = 0;
+  return result;
+}
+
+// name="value" of a series, with commas between.
+std::string labels_of(const MetricSample& sample, const std::string& run, int rank) {
+  const Metric& metric = *sample.metric;
+  std::string text = fmt::format("run=\"{}\"", escaped(run, true));
+  if (metric.per_rank) text += fmt::format(",rank=\"{}\"", rank);
+  for (std::size_t i = 0; i < sample.labels.size(); ++i) {
+    text += fmt::format(",{}=\"{}\"", metric.labels[i], escaped(sample.labels[i], true));
+  }
+  return text;
+}
+
+void add_series(std::string& text, const MetricSample& sample, const std::string& run, int rank) {
+  const std::string_view name = sample.metric->name;
+  const std::string labels = labels_of(sample, run, rank);
+  if (sample.metric->kind != MetricKind::kHistogram) {
+    text += fmt::format("{}{{{}}} {}\n", name, labels, number(sample.value));
+    return;
+  }
+  std::uint64_t below = 0;  // buckets are cumulative
   for (std::size_t b = 0; b < sample.counts.size(); ++b) {
     below += sample.counts[b];
-    client.histogram.bucket.push_back({below, b < kBucketBounds.size()
-                                                  ? kBucketBounds[b]
-                                                  : std::numeric_limits<double>::infinity()});
+    const bool last = b >= kBucketBounds.size();
+    text += fmt::format("{}_bucket{{{},le=\"{}\"}} {}\n", name, labels,
+                        last ? "+Inf" : number(kBucketBounds[b]), below);
   }
-  client.histogram.sample_count = below;
-  return client;
+  text += fmt::format("{}_sum{{{}}} {}\n{}_count{{{}}} {}\n", name, labels, number(sample.value),
+                      name, labels, below);
 }
 
 fs::path plain(const fs::path& directory) {
@@ -50,21 +81,22 @@ fs::path plain(const fs::path& directory) {
 
 }  // namespace
 
-std::vector<prometheus::MetricFamily> to_families(
-    const std::string& run, const std::vector<coordinator::RankSamples>& ranks) {
-  std::vector<prometheus::MetricFamily> families;
+std::string exposition(const std::string& run, const std::vector<coordinator::RankSamples>& ranks) {
+  std::string text;
   for (const Metric* metric : metric::kAll) {
-    prometheus::MetricFamily family{
-        std::string(metric->name), std::string(metric->help), type_of(metric->kind), {}};
+    bool first = true;
     for (const auto& [rank, samples] : ranks) {
       for (const MetricSample& sample : samples) {
         if (sample.metric != metric || (!metric->per_rank && rank != 0)) continue;
-        family.metric.push_back(to_client(sample, run, rank));
+        if (std::exchange(first, false)) {
+          text += fmt::format("# HELP {} {}\n# TYPE {} {}\n", metric->name,
+                              escaped(metric->help, false), metric->name, type_of(metric->kind));
+        }
+        add_series(text, sample, run, rank);
       }
     }
-    if (!family.metric.empty()) families.push_back(std::move(family));
   }
-  return families;
+  return text;
 }
 
 std::string run_label(const fs::path& run_directory) {

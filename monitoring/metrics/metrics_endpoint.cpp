@@ -7,7 +7,6 @@
 #include <utility>
 
 #include <fmt/format.h>
-#include <prometheus/text_serializer.h>
 
 #include "base/process/host.h"
 #include "base/text/log.h"
@@ -68,8 +67,8 @@ void MetricsEndpoint::listen(const MetricsOptions& options, const std::string& a
   for (const auto& [where, port] : choices) {
     try {
       server_ = std::make_unique<TextServer>(
-          where, port, "/metrics", "text/plain; version=0.0.4; charset=utf-8",
-          [this] { return text(); }, tokens_for(options, where, run_token));
+          where, port, "/metrics", kExpositionType, [this] { return text(); },
+          tokens_for(options, where, run_token));
       address_ = where;
       port_ = server_->port();
       if (!problem.empty()) {
@@ -86,7 +85,7 @@ void MetricsEndpoint::listen(const MetricsOptions& options, const std::string& a
 std::string MetricsEndpoint::text() {
   const auto now = std::chrono::steady_clock::now();
   if (text_.empty() || now - made_ > kFresh) {
-    text_ = prometheus::TextSerializer().Serialize(to_families(run_, collect_()));
+    text_ = exposition(run_, collect_());
     made_ = now;
   }
   return text_;

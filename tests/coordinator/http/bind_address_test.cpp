@@ -26,6 +26,13 @@ TEST(BindAddress, AContainerBridgeIsNoCommonNetwork) {
   EXPECT_EQ(choose_bind_address({first, second}), "10.1.0.1");
 }
 
+// Nor is it one where the hosts' own networks are routed: a bridge reaches nobody at all.
+TEST(BindAddress, AContainerBridgeIsNotPreferredToARoutedNetwork) {
+  const HostAddresses first{"a", {{ip(172, 17, 0, 1), 16}, {ip(10, 1, 0, 1), 24}}};
+  const HostAddresses second{"b", {{ip(172, 17, 0, 1), 16}, {ip(10, 2, 9, 2), 24}}};
+  EXPECT_EQ(choose_bind_address({first, second}), "10.1.0.1");
+}
+
 // 127.0.0.1 of this host is another machine's own on every other one.
 TEST(BindAddress, LoopbackIsNotOfferedToOtherHosts) {
   for (const auto& each : own_addresses().addresses) {

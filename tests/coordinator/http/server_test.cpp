@@ -165,7 +165,7 @@ TEST_F(ServerTest, SurvivesThousandsOfConnectionsWithRandomBytes) {
 
 TEST(ServerLimitsTest, SlowClientsHinderNobodyAndAreDropped) {
   FakeApi api;
-  ServerLimits limits;
+  HttpLimits limits;
   limits.connections = 8;
   limits.request_seconds = 0.3;
   const Server server(api, "127.0.0.1", 0, kToken, limits);
@@ -187,7 +187,7 @@ TEST(ServerLimitsTest, SlowClientsHinderNobodyAndAreDropped) {
 
 TEST(ServerLimitsTest, WhoHasNotShownTheTokenMakesRoom) {
   FakeApi api;
-  ServerLimits limits;
+  HttpLimits limits;
   limits.connections = 4;
   const Server server(api, "127.0.0.1", 0, kToken, limits);
   HttpClient known("127.0.0.1", server.port(), kToken);

@@ -85,7 +85,7 @@ TEST_F(MetricsEndpointTest, ShowsEveryRanksFiguresInPrometheusFormat) {
        "lacuna_train_steps_total{run=\"toy-123456\",rank=\"0\"} 5\n",
        "lacuna_train_steps_total{run=\"toy-123456\",rank=\"1\"} 6\n",
        "lacuna_run_step{run=\"toy-123456\"} 5\n",
-       "lacuna_eval_dice{run=\"toy-123456\",region=\"ET\",subset=\"FLAIR+T1c\"} Nan\n",
+       "lacuna_eval_dice{run=\"toy-123456\",region=\"ET\",subset=\"FLAIR+T1c\"} NaN\n",
        "lacuna_step_seconds_bucket{run=\"toy-123456\",rank=\"0\",phase=\"reduce\",le=\"0.01\"} 0\n",
        "lacuna_step_seconds_bucket{run=\"toy-123456\",rank=\"1\",phase=\"reduce\",le=\"+Inf\"} 1\n",
        "lacuna_step_seconds_sum{run=\"toy-123456\",rank=\"0\",phase=\"reduce\"} 0.02\n"}) {

@@ -13,7 +13,7 @@ using ::testing::HasSubstr;
 constexpr const char* kOnce = "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
 constexpr const char* kAgain = "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n";
 
-TextServer serve(const TextServerLimits& limits) {
+TextServer serve(const coordinator::HttpLimits& limits) {
   return {"127.0.0.1", 0,     "/metrics", "text/plain", [] { return std::string("figures\n"); },
           {},          limits};
 }
@@ -41,7 +41,7 @@ TEST(TextServer, WithTokensNothingIsToldToWhoShowsNone) {
 }
 
 TEST(TextServer, ConnectionsBeyondTheRateWait) {
-  TextServerLimits limits;
+  coordinator::HttpLimits limits = scrape_limits();
   limits.requests_per_second = 1e-3;
   limits.burst = 2;
   const TextServer server = serve(limits);
@@ -56,7 +56,7 @@ TEST(TextServer, ConnectionsBeyondTheRateWait) {
 }
 
 TEST(TextServer, RequestsThatHaveToWaitAreAllAnswered) {
-  TextServerLimits limits;
+  coordinator::HttpLimits limits = scrape_limits();
   limits.requests_per_second = 1000;
   limits.burst = 1;
   const TextServer server = serve(limits);
