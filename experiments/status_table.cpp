@@ -8,46 +8,13 @@
 #include <fmt/format.h>
 
 #include "base/text/progress.h"
+#include "base/text/text_table.h"
 #include "experiments/sweep_status.h"
 
 namespace lacuna::experiments {
 namespace {
 
 constexpr std::size_t kScreen = 60;  // rows that people read
-
-using Row = std::vector<std::string>;
-
-// Lengths count characters, not bytes: reasons may hold any text.
-std::size_t width_of(const std::string& text) {
-  return static_cast<std::size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
-}
-
-// What a log or a user named must not steer the terminal.
-std::string printable(std::string text) {
-  for (char& c : text) {
-    if (static_cast<unsigned char>(c) < 32 || c == 127) c = ' ';
-  }
-  return text;
-}
-
-std::string aligned(const std::vector<Row>& rows) {
-  std::vector<std::size_t> widths(rows.front().size());
-  for (const Row& row : rows) {
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], width_of(row[i]));
-  }
-  std::string text;
-  for (const Row& row : rows) {
-    std::string line;
-    for (std::size_t i = 0; i < row.size(); ++i) {
-      line += row[i];
-      if (i + 1 < row.size()) line.append(widths[i] - width_of(row[i]) + 2, ' ');
-    }
-    while (line.ends_with(' ')) line.pop_back();
-    text += line + "\n";
-  }
-  return text;
-}
 
 bool is_notable(const RunStatus& run) {
   return run.state == RunState::kRunning || run.state == RunState::kRequeued ||
@@ -82,17 +49,19 @@ Json or_null(const std::optional<double>& value) {
 
 std::string status_table(const SweepPlan& plan, const SweepStatus& status, bool all) {
   all |= plan.runs.size() <= kScreen;
-  std::vector<Row> rows = {{"run", "", "state", "step", "left", "Dice %", "node", "reason"}};
+  TextTable rows({{"run"}, {""}, {"state"}, {"step"}, {"left"}, {"Dice %"}, {"node"}, {"reason"}});
+  bool empty = true;
   for (std::size_t i = 0; i < plan.runs.size(); ++i) {
     const RunStatus& run = status.runs[i];
     if (!all && !is_notable(run)) continue;
-    rows.push_back(
-        {plan.runs[i].id.substr(0, 8), printable(plan.runs[i].label), state_name(run.state),
-         step_text(plan.runs[i], run), run.eta_seconds ? format_duration(*run.eta_seconds) : "-",
-         run.dice ? fmt::format("{:.1f}{}", 100 * *run.dice, run.evaluated ? "" : "*") : "-",
-         run.node.empty() ? "-" : printable(run.node), printable(run.reason)});
+    empty = false;
+    rows.add({plan.runs[i].id.substr(0, 8), plan.runs[i].label, state_name(run.state),
+              step_text(plan.runs[i], run),
+              run.eta_seconds ? format_duration(*run.eta_seconds) : "-",
+              run.dice ? fmt::format("{:.1f}{}", 100 * *run.dice, run.evaluated ? "" : "*") : "-",
+              run.node.empty() ? "-" : run.node, run.reason});
   }
-  std::string text = rows.size() > 1 ? aligned(rows) : "";
+  std::string text = empty ? "" : rows.text();
   const bool validated = std::any_of(status.runs.begin(), status.runs.end(),
                                      [](const auto& run) { return run.dice && !run.evaluated; });
   if (validated) text += "* best validation so far; the others: evaluation over all subsets\n";

@@ -9,6 +9,7 @@
 #include "app/shared/command.h"
 #include "base/text/json.h"
 #include "base/text/options.h"
+#include "base/text/text_table.h"
 #include "methods/registry.h"
 #include "worker/run/run_config.h"
 
@@ -36,14 +37,16 @@ void print_resolved(const ConfigArguments& arguments) {
     fmt::print("{}\n", config.resolved.dump(2));
     return;
   }
+  TextTable table({{}, {"", false, 0, 22, /*cut=*/false}, {}});
   for (const Option& option : worker::run_options(config.method)) {
     const Json* value = find_path(config.resolved, option.path);
     const std::string shown = value ? value->dump() : "null";
     const bool changed = shown != Json::parse(option.fallback).dump();
-    fmt::print("{} {:<34} {:<22} {}{}\n", changed ? '*' : ' ', option.path, shown, option.meaning,
-               option.unit.empty() ? "" : fmt::format(" [{}]", option.unit));
+    table.add({std::string(changed ? "* " : "  ") + option.path, shown,
+               option.meaning + (option.unit.empty() ? "" : fmt::format(" [{}]", option.unit))});
   }
-  fmt::print("\n* = not the default. Hash of what decides the result: {}\n", config.hash);
+  fmt::print("{}\n* = not the default. Hash of what decides the result: {}\n", table.text(),
+             config.hash);
 }
 
 // A Markdown table: docs/configuration.md is made of these.

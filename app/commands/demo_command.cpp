@@ -16,6 +16,7 @@
 #include "base/files/file_system.h"
 #include "base/text/json.h"
 #include "base/text/progress.h"
+#include "base/text/text_table.h"
 
 namespace lacuna::app {
 namespace {
@@ -74,16 +75,18 @@ std::vector<double> dice_by_size(const fs::path& run) {
 
 void print_result(const fs::path& out, const std::vector<std::string>& methods) {
   fmt::print("\nmean Dice (%) over ET, TC, WT by the number of modalities that are there\n");
-  fmt::print("{:<10}{:>8}{:>8}{:>8}{:>8}\n", "", "1", "2", "3", "4");
+  TextTable table({{"", false, 8}, {"1", true, 6}, {"2", true, 6}, {"3", true, 6}, {"4", true, 6}});
   for (const std::string& method : methods) {
-    fmt::print("{:<10}", method);
-    for (const double dice : dice_by_size(out / "runs" / method))
-      fmt::print("{:>8.1f}", 100 * dice);
-    fmt::print("\n");
+    std::vector<std::string> row = {method};
+    for (const double dice : dice_by_size(out / "runs" / method)) {
+      row.push_back(fmt::format("{:.1f}", 100 * dice));
+    }
+    table.add(std::move(row));
   }
   fmt::print(
-      "\nThe cohort is synthetic: these numbers show how the methods differ when modalities\n"
-      "are missing, and nothing about patients.\n");
+      "{}\nThe cohort is synthetic: these numbers show how the methods differ when modalities\n"
+      "are missing, and nothing about patients.\n",
+      table.text());
 }
 
 void run(const fs::path& out, bool toy) {

@@ -7,6 +7,7 @@
 
 #include "app/shared/command.h"
 #include "app/shared/doctor_ranks.h"
+#include "base/text/text_table.h"
 #include "comm/mpi.h"
 #include "monitoring/doctor/doctor.h"
 
@@ -23,15 +24,23 @@ struct DoctorOptions {
 
 void print(const std::vector<monitoring::Finding>& findings) {
   using Verdict = monitoring::Finding::Verdict;
-  std::string topic;
+  TextTable table({{"", true, 6}, {}, {}});
   for (const monitoring::Finding& finding : findings) {
-    if (finding.topic != topic) fmt::print("{}{}\n", topic.empty() ? "" : "\n", finding.topic);
-    topic = finding.topic;
     const char* mark = finding.verdict == Verdict::kGood     ? "ok"
                        : finding.verdict == Verdict::kAdvice ? "note"
                                                              : "BAD";
-    fmt::print("  {:4} {:14} {}\n", mark, finding.name, finding.value);
-    if (!finding.advice.empty()) fmt::print("       -> {}\n", finding.advice);
+    table.add({mark, finding.name, finding.value});
+  }
+  // Topics and advice are lines of their own between those of the table.
+  const std::vector<std::string> lines = table.lines();
+  std::string topic;
+  for (std::size_t i = 0; i < findings.size(); ++i) {
+    if (findings[i].topic != topic) {
+      fmt::print("{}{}\n", topic.empty() ? "" : "\n", findings[i].topic);
+    }
+    topic = findings[i].topic;
+    fmt::print("{}\n", lines[i]);
+    if (!findings[i].advice.empty()) fmt::print("        -> {}\n", findings[i].advice);
   }
 }
 

@@ -9,6 +9,7 @@
 
 #include "app/shared/command.h"
 #include "base/text/json.h"
+#include "base/text/text_table.h"
 #include "methods/registry.h"
 
 namespace lacuna::app {
@@ -117,10 +118,11 @@ void print(const Json& about) {
   }
   fmt::print("patch       {} voxels ({}), multiples of {}\n\nparameters\n", about["patch"].dump(),
              text("axes"), about["extent_multiple"].dump());
+  TextTable parts({{}, {"", true}});
   for (const auto& [part, count] : about["parameters"].items()) {
-    fmt::print("  {:<20} {:>12}\n", part, count.get<std::int64_t>());
+    parts.add({"  " + part, count.dump()});
   }
-  fmt::print("\nstages\n");
+  fmt::print("{}\nstages\n", parts.text());
   for (const Json& stage : about["stages"]) {
     fmt::print("  {:<12} {} steps, subsets {}\n", stage["name"].get<std::string>(),
                stage["steps"].get<std::int64_t>(),
@@ -166,11 +168,12 @@ void add_methods(CLI::App& program, ExitCode&) {
       return;
     }
     Json all = Json::array();
+    TextTable table({{}, {}});
     for (const auto* entry : methods::all_methods()) {
       all.push_back({{"name", entry->name}, {"title", entry->title}, {"source", entry->source}});
-      if (!arguments->json) fmt::print("{:<14} {}\n", entry->name, entry->title);
+      table.add({entry->name, entry->title});
     }
-    if (arguments->json) fmt::print("{}\n", all.dump(2));
+    fmt::print("{}", arguments->json ? all.dump(2) + "\n" : table.text());
   });
 }
 

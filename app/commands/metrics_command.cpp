@@ -10,6 +10,7 @@
 #include "app/shared/command.h"
 #include "app/shared/score_options.h"
 #include "base/text/json.h"
+#include "base/text/text_table.h"
 #include "evaluation/scores/mask_files.h"
 
 namespace lacuna::app {
@@ -48,27 +49,32 @@ Json region_json(const std::string& region, const evaluation::RegionScore& score
 
 void print_table(const evaluation::FileScores& scores, const std::vector<std::string>& names,
                  const evaluation::ScoreSet& set) {
-  fmt::print("{:<10}{:>8}{:>12}{:>18}{:>14}\n", "region", "Dice", "HD95 mm", "predicted voxels",
-             "true voxels");
+  TextTable table({{"region"},
+                   {"Dice", true},
+                   {"HD95 mm", true},
+                   {"predicted voxels", true},
+                   {"true voxels", true}});
   for (std::size_t r = 0; r < scores.regions.size(); ++r) {
     const auto& region = scores.regions[r];
-    fmt::print("{:<8}{:>10.4f}{:>12.3f}{:>18}{:>14}\n", names[r], region.dice, region.hd95_mm,
-               region.predicted_voxels, region.true_voxels);
+    table.add({names[r], fmt::format("{:.4f}", region.dice), fmt::format("{:.3f}", region.hd95_mm),
+               std::to_string(region.predicted_voxels), std::to_string(region.true_voxels)});
   }
+  fmt::print("{}", table.text());
   if (set.empty()) return;
-  fmt::print("\n{:<32}", "score");
-  for (const std::string& name : names) fmt::print("{:>12}", name);
-  fmt::print("\n");
+  std::vector<TableColumn> columns = {{"score"}};
+  for (const std::string& name : names) columns.push_back({name, true, 8});
+  TextTable further(std::move(columns));
   for (std::size_t i = 0; i < set.columns().size(); ++i) {
-    fmt::print("{:<32}", set.columns()[i].name());
+    std::vector<std::string> row = {set.columns()[i].name()};
     for (const auto& region : scores.regions) {
       const double value = region.values[i];
-      fmt::print("{:>12}", std::isfinite(value) ? fmt::format("{:.4f}", value)
-                           : std::isnan(value)  ? std::string("-")
-                                                : std::string("inf"));
+      row.push_back(std::isfinite(value) ? fmt::format("{:.4f}", value)
+                    : std::isnan(value)  ? "-"
+                                         : "inf");
     }
-    fmt::print("\n");
+    further.add(std::move(row));
   }
+  fmt::print("\n{}", further.text());
 }
 
 void score(const MetricsArguments& arguments) {

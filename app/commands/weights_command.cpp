@@ -9,6 +9,7 @@
 #include "app/shared/command.h"
 #include "base/text/json.h"
 #include "base/text/options.h"
+#include "base/text/text_table.h"
 #include "methods/exchange/tensor_exchange.h"
 #include "methods/registry.h"
 #include "worker/run/import_checkpoint.h"
@@ -46,11 +47,12 @@ void list(const WeightsArguments& arguments) {
       methods::make_method(arguments.method, data::ModalitySet({"FLAIR", "T1", "T1c", "T2"}),
                            arguments.width, Json::object());
   std::int64_t total = 0;
+  TextTable table({{}, {}});
   for (const auto& [name, tensor] : worker::named_tensors(*method)) {
-    fmt::print("{:<60} {}\n", name, fmt::join(tensor.sizes().vec(), "x"));
+    table.add({name, fmt::format("{}", fmt::join(tensor.sizes().vec(), "x"))});
     total += tensor.numel();
   }
-  fmt::print("total {}\n", total);
+  fmt::print("{}total {}\n", table.text(), total);
   for (const auto& prefix : method->ignored_official_names()) {
     fmt::print("ignored on import: {}*\n", prefix);
   }

@@ -1,9 +1,12 @@
 // lacuna sweep plan: which runs a sweep has, what of them exists, how long the rest takes.
+#include <algorithm>
+
 #include <fmt/core.h>
 
 #include "app/sweep/scheduler_choice.h"
 #include "app/sweep/sweep.h"
 #include "base/text/log.h"
+#include "base/text/text_table.h"
 #include "experiments/sweep_status.h"
 
 namespace lacuna::app {
@@ -62,14 +65,15 @@ void plan(const SweepArguments& arguments) {
     return;
   }
   print_groups(made);
-  for (std::size_t i = 0; i < made.runs.size(); ++i) {
-    if (i == kScreen && !arguments.all) {
-      fmt::print("... and {} more; --all shows them\n", made.runs.size() - kScreen);
-      break;
-    }
-    fmt::print("{}  {:<9}{:>10} steps  {}\n", made.runs[i].id,
-               experiments::state_name(status.runs[i].state), made.runs[i].steps,
-               made.runs[i].label);
+  const std::size_t shown = arguments.all ? made.runs.size() : std::min(made.runs.size(), kScreen);
+  TextTable table({{}, {}, {"", true}, {}});
+  for (std::size_t i = 0; i < shown; ++i) {
+    table.add({made.runs[i].id, experiments::state_name(status.runs[i].state),
+               fmt::format("{} steps", made.runs[i].steps), made.runs[i].label});
+  }
+  fmt::print("{}", table.text());
+  if (shown < made.runs.size()) {
+    fmt::print("... and {} more; --all shows them\n", made.runs.size() - shown);
   }
   print_kinds(experiments::estimate(made, status));
   fmt::print("{}\n", experiments::status_summary(made, status));

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "base/text/text_table.h"
 #include "coordinator/status/status_text.h"
 
 namespace lacuna::coordinator {
@@ -56,18 +57,25 @@ bool in_trouble(const Json& rank) {
   return health != "ok" && health != "done";
 }
 
-std::string rank_line(const Json& rank, int width, std::size_t host_width) {
-  std::string line = fmt::format("{:>4}  ", text_or_dash(rank, "rank"));
-  if (width >= kHostWidth) {
-    line += fmt::format("{:<{}}  ", text_or_dash(rank, "host").substr(0, kLongestHost), host_width);
+// The head, then a line per rank. Fixed widths: what is looked at again and again must not jump.
+std::vector<std::string> rank_lines(const std::vector<const Json*>& ranks, int width) {
+  std::vector<TableColumn> columns = {{"rank", true, 4}};
+  const bool hosts = width >= kHostWidth, pids = width >= kPidWidth;
+  if (hosts) columns.push_back({"host", false, 4, kLongestHost});
+  if (pids) columns.push_back({"pid", true, 8});
+  columns.insert(columns.end(),
+                 {{"step", true, 7}, {"activity", false, 16}, {"for", true, 10}, {"state"}});
+  TextTable table(std::move(columns));
+  for (const Json* rank : ranks) {
+    std::vector<std::string> cells = {text_or_dash(*rank, "rank")};
+    if (hosts) cells.push_back(text_or_dash(*rank, "host"));
+    if (pids) cells.push_back(text_or_dash(*rank, "pid"));
+    cells.insert(cells.end(), {text_or_dash(*rank, "step"), text_or_dash(*rank, "activity"),
+                               duration_or_dash(rank->value("seconds_in_activity", Json())),
+                               rank_health(*rank)});
+    table.add(std::move(cells));
   }
-  if (width >= kPidWidth) line += fmt::format("{:>8}  ", text_or_dash(rank, "pid"));
-  const Json since = rank.value("seconds_in_activity", Json());
-  return line +
-         fmt::format("{:>7}  {:<16} {:>11}  {}", text_or_dash(rank, "step"),
-                     text_or_dash(rank, "activity"),
-                     since.is_string() ? since.get<std::string>() : duration_or_dash(since),
-                     rank.contains("state") ? text_or_dash(rank, "state") : rank_health(rank));
+  return table.lines();
 }
 
 void add_ranks(ViewLines& view, const Json& ranks, int room, int width) {
@@ -80,19 +88,11 @@ void add_ranks(ViewLines& view, const Json& ranks, int room, int width) {
     std::stable_partition(shown.begin(), shown.end(), [](auto* rank) { return in_trouble(*rank); });
     shown.resize(static_cast<std::size_t>(limit));
   }
-  std::size_t host_width = 4;
-  for (const Json* rank : shown) {
-    host_width = std::max(host_width, std::min(kLongestHost, text_or_dash(*rank, "host").size()));
-  }
-  static const Json kHead = {{"rank", "rank"},         {"host", "host"},
-                             {"pid", "pid"},           {"step", "step"},
-                             {"activity", "activity"}, {"seconds_in_activity", "for"},
-                             {"state", "state"}};
+  const std::vector<std::string> lines = rank_lines(shown, width);
   view.add("");
-  view.add(rank_line(kHead, width, host_width), LineStyle::kQuiet);
-  for (const Json* rank : shown) {
-    view.add(rank_line(*rank, width, host_width),
-             in_trouble(*rank) ? LineStyle::kAlarm : LineStyle::kPlain);
+  view.add(lines.front(), LineStyle::kQuiet);
+  for (std::size_t i = 0; i < shown.size(); ++i) {
+    view.add(lines[i + 1], in_trouble(*shown[i]) ? LineStyle::kAlarm : LineStyle::kPlain);
   }
   if (total > limit) view.add(fmt::format("      and {} more", total - limit), LineStyle::kQuiet);
 }

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "base/text/text_table.h"
 #include "coordinator/status/status_text.h"
 #include "coordinator/status/status_warnings.h"
 
@@ -45,15 +46,27 @@ double share_of(const Json& run) {
   return progress_share(run).value_or(0);
 }
 
-std::string run_line(const Json& run, std::size_t name_width, int bar, bool unicode) {
-  const Json validation = run.value("validation", Json());
-  const Json best = validation.is_object() ? validation.value("best_score", Json()) : Json();
-  std::string line = fmt::format("{:<{}}  {:<11.11}  ", name_of(run).substr(0, name_width),
-                                 name_width, text_or_dash(run, "state"));
-  if (bar > 0) line += progress_bar(share_of(run), bar, unicode) + " ";
-  return line + fmt::format("{:>5.1f} %  {:>8}  {:>8}  {:>14}", 100 * share_of(run),
-                            number_or_dash(run.value("loss", Json())), number_or_dash(best, 3),
-                            duration_or_dash(run.value("eta_seconds", Json())));
+// The head, then a line per run; bar: columns of one, or 0. Fixed widths: what is looked at again
+// and again must not jump.
+std::vector<std::string> run_lines(const std::vector<const Json*>& runs, std::size_t name_width,
+                                   int bar, bool unicode) {
+  std::vector<TableColumn> columns = {{"run", false, name_width, name_width},
+                                      {"state", false, 11, 11}};
+  if (bar > 0) columns.push_back({});
+  columns.insert(columns.end(),
+                 {{"done", true, 7}, {"loss", true, 8}, {"best", true, 8}, {"left", true, 14}});
+  TextTable table(std::move(columns));
+  for (const Json* run : runs) {
+    const Json validation = run->value("validation", Json());
+    const Json best = validation.is_object() ? validation.value("best_score", Json()) : Json();
+    std::vector<std::string> cells = {name_of(*run), text_or_dash(*run, "state")};
+    if (bar > 0) cells.push_back(progress_bar(share_of(*run), bar, unicode));
+    cells.insert(cells.end(), {fmt::format("{:.1f} %", 100 * share_of(*run)),
+                               number_or_dash(run->value("loss", Json())), number_or_dash(best, 3),
+                               duration_or_dash(run->value("eta_seconds", Json()))});
+    table.add(std::move(cells));
+  }
+  return table.lines();
 }
 
 std::string summary(const Json& sweep) {
@@ -92,20 +105,20 @@ std::vector<ViewLine> sweep_view(const Json& sweep, int chosen, ViewSize size) {
   const int bar = size.width >= kMethodWidth
                       ? std::min(20, size.width - kOtherColumns - static_cast<int>(name_width))
                       : 0;
-  view.add(fmt::format("{:<{}}  {:<11}  {}{:>7}  {:>8}  {:>8}  {:>14}", "run", name_width, "state",
-                       std::string(static_cast<std::size_t>(bar >= 8 ? bar + 1 : 0), ' '), "done",
-                       "loss", "best", "left"),
-           LineStyle::kQuiet);
   // The part that is in sight, with a line below for what is not.
-  const int room = std::max(1, size.height - view.size() - 1);
+  const int room = std::max(1, size.height - view.size() - 2);
   const int first = std::clamp(chosen - room / 2, 0, std::max(0, count - room));
+  const std::vector<const Json*> shown(runs.begin() + first,
+                                       runs.begin() + std::min(count, first + room));
+  const auto lines = run_lines(shown, name_width, bar >= 8 ? bar : 0, size.unicode);
+  view.add(lines.front(), LineStyle::kQuiet);
   for (int i = first; i < std::min(count, first + room); ++i) {
     const Json& run = *runs[static_cast<std::size_t>(i)];
-    view.add(run_line(run, name_width, bar >= 8 ? bar : 0, size.unicode),
-             i == chosen         ? LineStyle::kChosen
-             : urgency(run) <= 1 ? LineStyle::kAlarm
-             : urgency(run) >= 4 ? LineStyle::kQuiet
-                                 : LineStyle::kPlain);
+    view.add(lines[static_cast<std::size_t>(i - first) + 1], i == chosen ? LineStyle::kChosen
+                                                             : urgency(run) <= 1 ? LineStyle::kAlarm
+                                                             : urgency(run) >= 4
+                                                                 ? LineStyle::kQuiet
+                                                                 : LineStyle::kPlain);
   }
   if (count > room) {
     view.add(fmt::format("runs {} to {} of {}", first + 1, std::min(count, first + room), count),

@@ -9,6 +9,7 @@
 
 #include <fmt/format.h>
 
+#include "base/text/text_table.h"
 #include "coordinator/status/status_text.h"
 
 namespace lacuna::coordinator {
@@ -16,24 +17,11 @@ namespace {
 
 constexpr int kNarrowestBar = 8;
 
-// Printable, and cut to `width` columns. Every character counts as one column: names here are ASCII
-// and the bars are narrow.
-std::string fit(const std::string& text, int width) {
-  std::string cut;
-  int columns = 0;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    const bool starts = (byte & 0xC0U) != 0x80U;
-    if (starts && columns++ >= width) break;
-    cut += byte < 0x20 || byte == 0x7F ? '?' : c;
-  }
-  return cut;
-}
-
 }  // namespace
 
 void ViewLines::add(const std::string& text, LineStyle style) {
-  lines_.push_back({fit(text, size_.width), style});
+  const auto width = static_cast<std::size_t>(std::max(0, size_.width));
+  lines_.push_back({printable(text, width, '?'), style});
 }
 
 void ViewLines::add_wrapped(const std::string& text, LineStyle style) {

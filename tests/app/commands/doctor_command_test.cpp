@@ -16,10 +16,13 @@ TEST(DoctorCommand, PrintsFindingsAsJsonWithItsExitCode) {
   const Json json = Json::parse(result.out);
   EXPECT_EQ(result.code, json["ok"].get<bool>() ? 0 : 1) << result.out;
   std::string names;
+  bool bad = false;
   for (const Json& finding : json["findings"]) {
+    bad |= finding["verdict"] == "problem";
     names += finding["name"].get<std::string>() + ";";
     EXPECT_EQ(finding["advice"].get<std::string>().empty(), finding["verdict"] == "good");
   }
+  EXPECT_EQ(json["ok"], !bad);
   for (const char* name : {"lacuna;", "compiler;", "LibTorch;", "HDF5;", "cores;", "instructions;",
                            "memory;", "open files;", "/dev/shm;", "CUDA runtime;", "cuDNN;",
                            "driver;", "free space;", "durable write;"}) {

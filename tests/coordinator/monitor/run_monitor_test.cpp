@@ -124,16 +124,6 @@ TEST_F(RunFilesTest, ASecondLookReadsWhatIsNewAndARewrittenFileAnew) {
   EXPECT_EQ(monitor.look().status.at("recent_losses").size(), 1U);
 }
 
-// The same port of this host's loopback may belong to anybody: the token must not go there.
-TEST_F(RunFilesTest, AServerOnAnotherHostsLoopbackIsNotAsked) {
-  write_run();
-  write_lease("another-host", 1, 1);
-  append("coordinator.json",
-         R"({"address": "127.0.0.1", "port": 9, "host": "another-host", "pid": 1, "run": "x"})");
-  append("coordinator.token", "secret\n");
-  EXPECT_THAT(look().note, HasSubstr("answers on another-host only"));
-}
-
 TEST_F(RunFilesTest, LongFilesAreReadInPartWithEveryValidation) {
   write_run();
   fs::remove(directory_ / "metrics.jsonl");
