@@ -355,17 +355,17 @@ MpiSession::MpiSession(MpiLimits limits, LeaveProcess leave)
                          launched_rank(), launched_size(), limits_.start.count(),
                          describe_local_peers()));
     });
-    if (MPI_Init_thread(nullptr, nullptr, MPI_THREAD_MULTIPLE, &provided) != MPI_SUCCESS) {
+    if (MPI_Init_thread(nullptr, nullptr, MPI_THREAD_SERIALIZED, &provided) != MPI_SUCCESS) {
       throw_error<Error>("MPI cannot start. Run: lacuna doctor");
     }
   }
-  // Communicators are made in a thread of their own, which can be given up; and trainer and
-  // validation rank may poll theirs side by side.
-  if (provided < MPI_THREAD_MULTIPLE) {
+  // Never two threads at once, but not one alone either: communicators are made in a thread that
+  // can be given up, and gradients that are ready are sent from autograd's threads.
+  if (provided < MPI_THREAD_SERIALIZED) {
     throw_error<Error>(
-        "this MPI library gives thread level {}, MPI_THREAD_MULTIPLE is needed. "
-        "Build Open MPI with threads.",
-        provided);
+        "this MPI library gives thread level {}, {} (MPI_THREAD_SERIALIZED) is needed. Use an MPI "
+        "that was built with threads.",
+        provided, static_cast<int>(MPI_THREAD_SERIALIZED));
   }
 }
 

@@ -1,6 +1,6 @@
 #include "experiments/run_journal.h"
 
-#include <fstream>
+#include <sstream>
 #include <utility>
 
 #include "base/error.h"
@@ -64,8 +64,9 @@ bool JournalSummary::failed() const {
 
 JournalSummary read_journal(const Path& path) {
   JournalSummary summary;
-  std::ifstream file(path);
-  summary.exists = file.is_open();
+  const auto text = read_if_there(path);
+  summary.exists = text.has_value();
+  std::istringstream file(text.value_or(""));
   for (std::string line; std::getline(file, line);) {
     const Json object = parse_json_line(line);
     if (object.is_object()) add(summary, object);

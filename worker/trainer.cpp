@@ -70,7 +70,9 @@ class Trainer {
   TrainingResult run() {
     publish_plan();
     const auto saved = checkpoints_.find(ranks_);
-    if (!saved) start_weights();
+    const auto given =
+        saved ? Json() : start_from_weights(config_, *state_, method_->given_tensors());
+    if (!given.is_null()) files_->event("init", 0, given);
     if (!ranks_.trains()) {
       return ValidationRank(config_, cohort_, plan_, validation_cases_, *method_, *state_,
                             *meta_worker_, ranks_, hooks_.stop_requested)
@@ -95,15 +97,6 @@ class Trainer {
   void publish_plan() const {
     if (!hooks_.publish || !ranks_.writes()) return;
     hooks_.publish("plan", describe_plan(config_, plan_, ranks_, cohort_, *method_));
-  }
-
-  void start_weights() {
-    const std::vector<std::string> needed = method_->given_tensors();
-    if (config_.init_identity.empty()) {
-      require_nothing_given(needed);
-    } else {
-      files_->event("init", 0, load_initial_weights(config_, *state_, needed));
-    }
   }
 
   TrainingResult train() {
@@ -297,6 +290,8 @@ class Trainer {
     checkpoints_.settle_best(counters_);
     const Judge::Report report =
         with_validation_rank([&] { return judge_->after_step(counters_.step, go_on); });
+    // If the lines do not come to their end, the disk of the run directory is to blame.
+    const RankGroup::Doing writing(ranks_, Activity::kSaving);
     tell(report);
     bool improved = false;
     for (const auto& verdict : report.verdicts) {
@@ -313,9 +308,7 @@ class Trainer {
     }
     counters_.pending_line = nullptr;
     if (!line.is_null()) files_->metrics(line);
-    if (files_->lease_lost()) {
-      throw_error<Error>("another process has taken over the run directory: this one stops");
-    }
+    files_->require_lease();
     const bool due = checkpoints_.is_due(counters_.step) && !checkpoints_.busy();
     if (agreement_.save() || improved || report.candidate || due) saver_->save();
     return true;

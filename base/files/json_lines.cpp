@@ -2,8 +2,9 @@
 
 #include <cerrno>
 #include <cstring>
-#include <fstream>
+#include <sstream>
 #include <string>
+#include <vector>
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -28,8 +29,9 @@ bool is_kept(const std::string& line, std::int64_t last_step) {
 }
 
 void drop_lines_past(const std::filesystem::path& path, std::int64_t last_step) {
-  std::ifstream file(path);
-  if (!file) return;
+  const auto text = read_if_there(path);
+  if (!text) return;
+  std::istringstream file(*text);
   std::string kept, line;
   bool dropped = false;
   while (std::getline(file, line)) {
@@ -143,9 +145,16 @@ bool JsonLines::sync() {
   return true;
 }
 
+std::optional<std::string> read_if_there(const std::filesystem::path& path) {
+  FileSystem& files = posix_file_system();
+  if (!files.exists(path)) return std::nullopt;
+  const std::vector<std::byte> bytes = files.read(path);
+  return std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+}
+
 int for_each_json_line(const std::filesystem::path& path,
                        const std::function<void(const Json&)>& use) {
-  std::ifstream file(path);
+  std::istringstream file(read_if_there(path).value_or(""));
   int damaged = 0;
   for (std::string line; std::getline(file, line);) {
     if (line.empty()) continue;

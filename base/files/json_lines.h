@@ -44,8 +44,12 @@ class JsonLines {
   std::size_t waiting_bytes_ = 0, given_up_ = 0;
 };
 
-// Calls `use` for each JSON object of such a file, which may be missing; returns how many lines were
-// none (the last one of a run that was killed, as a rule).
+// The text of such a file, or nothing where there is none. Throws DataError where storage cannot
+// answer (EIO, ESTALE, no permission): what is there must not count as not there.
+std::optional<std::string> read_if_there(const std::filesystem::path& path);
+
+// Calls `use` for each JSON object of such a file, which may be missing; returns how many lines
+// were none (the last one of a run that was killed, as a rule). Throws as read_if_there() does.
 int for_each_json_line(const std::filesystem::path& path,
                        const std::function<void(const Json&)>& use);
 

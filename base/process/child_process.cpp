@@ -18,6 +18,8 @@
 namespace lacuna {
 namespace {
 
+// How long a program may take to start: it may lie on storage that hangs.
+constexpr double kStartSeconds = 20;
 // How long a wait sleeps before it asks again whether the program has ended.
 constexpr double kAskSeconds = 0.02;
 constexpr double kKillSeconds = 10;  // from SIGKILL until a process is given up
@@ -83,6 +85,20 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
   ::_exit(127);
 }
 
+// Why exec failed, or 0. The pipe ends without a byte once exec has closed its other end. A program
+// that takes too long counts as started: whoever waits for it has a deadline of their own.
+int start_error(int report) {
+  int code = 0;
+  for (const double deadline = now() + kStartSeconds; now() < deadline;) {
+    pollfd answer{report, POLLIN, 0};
+    const int milliseconds = static_cast<int>(1000 * (deadline - now())) + 1;
+    if (::poll(&answer, 1, milliseconds) < 0 && errno == EINTR) continue;
+    if (answer.revents == 0) continue;
+    if (::read(report, &code, sizeof code) >= 0 || errno != EINTR) return code;
+  }
+  return 0;
+}
+
 int exit_code(int status) {
   return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
@@ -113,10 +129,8 @@ ChildProcess::ChildProcess(const ChildOptions& options) {
   for (const int end : {output[0], error[0]}) {
     if (end >= 0) ::fcntl(end, F_SETFL, O_NONBLOCK);
   }
-  // Ends without a byte once exec has closed the other end.
   if (pid_ > 0) {
-    while (::read(report[0], &code, sizeof code) < 0 && errno == EINTR) {
-    }
+    code = start_error(report[0]);
     ::setpgid(pid_, pid_);
   }
   ::close(report[0]);

@@ -16,29 +16,40 @@ struct TooDeep : std::runtime_error {
 };
 
 // The parser itself needs no stack, but copying and printing what it made do.
-Json parse_bounded(std::string_view text, bool comments) {
-  const Json::parser_callback_t bound = [](int depth, Json::parse_event_t, Json&) {
+template <typename AnyJson>
+AnyJson parse_bounded(std::string_view text, bool comments) {
+  const typename AnyJson::parser_callback_t bound = [](int depth, auto, AnyJson&) {
     if (depth > kMaxJsonDepth) throw TooDeep();
     return true;
   };
-  return Json::parse(text.begin(), text.end(), bound, /*allow_exceptions=*/true, comments);
+  return AnyJson::parse(text.begin(), text.end(), bound, /*allow_exceptions=*/true, comments);
+}
+
+// With the errors of the parser as errors for people.
+template <typename AnyJson, typename ErrorType>
+AnyJson parse_named(std::string_view text, const std::string& where, bool comments) {
+  try {
+    return parse_bounded<AnyJson>(text, comments);
+  } catch (const typename AnyJson::exception& error) {
+    throw_error<ErrorType>("{}: not valid JSON: {}", where, error.what());
+  } catch (const TooDeep& error) {
+    throw_error<ErrorType>("{}: not valid JSON: {}", where, error.what());
+  }
 }
 
 }  // namespace
 
 Json parse_json(std::string_view text, const std::string& where) {
-  try {
-    return parse_bounded(text, /*comments=*/false);
-  } catch (const Json::exception& error) {
-    throw_error<DataError>("{}: not valid JSON: {}", where, error.what());
-  } catch (const TooDeep& error) {
-    throw_error<DataError>("{}: not valid JSON: {}", where, error.what());
-  }
+  return parse_named<Json, DataError>(text, where, /*comments=*/false);
+}
+
+OrderedJson parse_ordered_json(std::string_view text, const std::string& where) {
+  return parse_named<OrderedJson, ConfigError>(text, where, /*comments=*/true);
 }
 
 Json parse_json_line(std::string_view text) {
   try {
-    return parse_bounded(text, /*comments=*/false);
+    return parse_bounded<Json>(text, /*comments=*/false);
   } catch (const std::exception&) {
     return Json(Json::value_t::discarded);
   }
@@ -53,13 +64,7 @@ Json read_json(const std::filesystem::path& path) {
   }
   text << file.rdbuf();
   if (file.bad()) throw_error<ConfigError>("{}: cannot be read.", path.string());
-  try {
-    return parse_bounded(text.str(), /*comments=*/true);
-  } catch (const Json::exception& error) {
-    throw_error<ConfigError>("{}: not valid JSON: {}", path.string(), error.what());
-  } catch (const TooDeep& error) {
-    throw_error<ConfigError>("{}: not valid JSON: {}", path.string(), error.what());
-  }
+  return parse_named<Json, ConfigError>(text.str(), path.string(), /*comments=*/true);
 }
 
 }  // namespace lacuna

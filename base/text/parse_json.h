@@ -14,6 +14,8 @@
 
 namespace lacuna {
 
+using OrderedJson = nlohmann::ordered_json;  // keys stay in the order of the text
+
 // Arrays and objects within one another; what this project writes has a dozen.
 inline constexpr int kMaxJsonDepth = 100;
 
@@ -22,6 +24,9 @@ Json parse_json(std::string_view text, const std::string& where);
 // The same of one line of many, or of an answer that may be anything: a discarded value (which is
 // neither object nor anything else) when it is not valid.
 Json parse_json_line(std::string_view text);
+
+// For files that people write and whose order counts: // comments are allowed.
+OrderedJson parse_ordered_json(std::string_view text, const std::string& where);
 
 // Calls `convert`, which takes fields out of a value that came from outside. A field that is not
 // there or of another type becomes ErrorType: "WHERE: not WHAT: the library's words".

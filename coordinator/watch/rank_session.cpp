@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/text/log.h"
+#include "base/text/parse_json.h"
 #include "coordinator/http/bind_address.h"
 
 namespace lacuna::coordinator {
@@ -14,7 +15,8 @@ namespace {
 std::string choose_address(const SessionOptions& options, const std::vector<std::string>& all) {
   if (options.bind != "auto") return options.bind;
   std::vector<HostAddresses> hosts;
-  for (const std::string& each : all) hosts.push_back(addresses_from_json(Json::parse(each)));
+  for (const std::string& each : all)
+    hosts.push_back(addresses_from_json(parse_json(each, "addresses of a rank")));
   return choose_bind_address(hosts);
 }
 
@@ -27,7 +29,7 @@ std::string announce(const Endpoint& endpoint) {
 }
 
 Endpoint announced(const std::string& text) {
-  const Json json = Json::parse(text);
+  const Json json = parse_json(text, "the announcement of rank 0");
   return {json.at("address"), json.at("port"), json.at("host"), json.at("pid"), "",
           json.at("token")};
 }

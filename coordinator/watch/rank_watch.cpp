@@ -51,7 +51,12 @@ std::string explain_stall(Activity activity, char state) {
     case Activity::kSaving:
       return "a save does not end" + disk + ". Look at the disk of the run directory";
     default:
-      return "the computation does not end" + disk + ". Look at the device: nvidia-smi, dmesg";
+      // Between its computations a rank also writes lines and logs.
+      if (state == 'D') {
+        return "the kernel waits for a disk or a device (state D). Look at the storage of the run "
+               "directory, at dmesg, and at nvidia-smi";
+      }
+      return "the computation does not end. Look at the device: nvidia-smi, dmesg";
   }
 }
 

@@ -2,25 +2,17 @@
 
 #include "base/error.h"
 #include "base/files/file_system.h"
+#include "base/text/parse_json.h"
 #include "data/cohorts/profile_parser.h"
 #include "data/cohorts/shipped_profiles.h"
 
 namespace lacuna::data {
 namespace {
 
-OrderedJson parse_ordered(std::string_view text, const std::string& where) {
-  try {
-    return OrderedJson::parse(text, nullptr, true, /*ignore_comments=*/true);
-  } catch (const OrderedJson::exception& error) {
-    throw_error<ConfigError>("{}: no JSON: {}", where, error.what());
-  }
-}
-
 std::string read_text_file(const std::filesystem::path& path) {
   if (!std::filesystem::is_regular_file(path)) {
     throw_error<ConfigError>("{}: there is no such profile file. Check --profile.", path.string());
   }
-  read_json(path);  // its messages name line and column
   const auto bytes = posix_file_system().read(path);
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
@@ -35,14 +27,14 @@ std::string shipped_text(const std::string& name) {
 }  // namespace
 
 std::string profile_name_in(std::string_view text) {
-  const OrderedJson json = OrderedJson::parse(text, nullptr, /*allow_exceptions=*/false, true);
+  const OrderedJson json = parse_ordered_json(text, "a shipped profile");
   return json.is_object() && json.contains("name") && json["name"].is_string()
              ? json["name"].get<std::string>()
              : "";
 }
 
 Profile parse_profile(std::string_view text, const std::string& where, const ProfileTexts& texts) {
-  OrderedJson json = parse_ordered(text, where);
+  OrderedJson json = parse_ordered_json(text, where);
   if (!json.is_object()) {
     throw_error<ConfigError>("{}: not an object of format lacuna-profile.", where);
   }
@@ -53,7 +45,7 @@ Profile parse_profile(std::string_view text, const std::string& where, const Pro
       throw_error<ConfigError>("{}: \"extends\" names {}, which is not a shipped profile.", where,
                                json["extends"].dump());
     }
-    OrderedJson merged = parse_ordered(base, "profile " + name);
+    OrderedJson merged = parse_ordered_json(base, "profile " + name);
     if (merged.contains("extends")) {
       throw_error<ConfigError>(
           "{}: \"extends\" names {}, which itself extends another: one level "
@@ -71,7 +63,7 @@ Profile read_profile(const std::filesystem::path& path) {
   const std::string text = read_text_file(path);
   Profile profile = parse_profile(text, path.string(), shipped_text);
   const std::string shipped = shipped_text(profile.name);
-  if (!shipped.empty() && parse_ordered(shipped, "") != parse_ordered(text, "")) {
+  if (!shipped.empty() && parse_ordered_json(shipped, "") != parse_ordered_json(text, "")) {
     throw_error<ConfigError>(
         "{}: \"name\" is {}, which is the name of a shipped profile of other content. Choose "
         "another one: caches and messages tell profiles apart by it.",

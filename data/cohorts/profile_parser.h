@@ -4,15 +4,12 @@
 
 #include <string>
 
-#include "base/text/json.h"
+#include "base/text/parse_json.h"
 #include "data/cohorts/profile.h"
 
 namespace lacuna::data {
 
-// Keeps the order of keys: regions come in the order of tables.
-using OrderedJson = nlohmann::ordered_json;
-
-// `where` opens each message. Throws ConfigError.
+// Regions come in the order of tables. `where` opens each message. Throws ConfigError.
 Profile parse_profile_json(const OrderedJson& json, const std::string& where);
 
 }  // namespace lacuna::data

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <string_view>
@@ -19,8 +20,9 @@ struct Watch {
   bool on = false;
   std::string part;
   std::vector<std::string> made;
-  std::map<std::string, std::pair<int, int>> failures;  // call -> error, how many
-  long room = -1;                                       // bytes; -1: no limit
+  std::map<std::string, std::pair<int, int>> failures;   // call -> error, how many
+  std::map<std::string, std::function<void()>> actions;  // call -> before the next one
+  long room = -1;                                        // bytes; -1: no limit
 };
 
 Watch& watch() {
@@ -37,8 +39,25 @@ std::string name_of(const std::string& path) {
   return std::filesystem::path(path).filename().string();
 }
 
+// What was to happen before the next such call.
+void act_before(const char* call, const std::string& path) {
+  std::function<void()> action;
+  {
+    Watch& state = watch();
+    const std::lock_guard lock(state.mutex);
+    const auto found = state.actions.find(call);
+    if (!state.on || found == state.actions.end() || path.find(state.part) == std::string::npos) {
+      return;
+    }
+    action = std::move(found->second);
+    state.actions.erase(found);
+  }
+  action();  // without the lock: it may make such calls
+}
+
 // The error that the call is to fail with, or 0. Notes the call.
 int wanted_error(const char* call, const std::string& path, const std::string& text) {
+  act_before(call, path);
   Watch& state = watch();
   const std::lock_guard lock(state.mutex);
   if (!state.on || path.find(state.part) == std::string::npos) return 0;
@@ -67,6 +86,7 @@ int __real_fsync(int);
 int __real_fdatasync(int);
 int __real_close(int);
 int __real_rename(const char*, const char*);
+ssize_t __real_read(int, void*, size_t);
 ssize_t __real_write(int, const void*, size_t);
 int __real_ftruncate(int, off_t);
 int __real_flock(int, int);
@@ -93,6 +113,11 @@ int __wrap_rename(const char* from, const char* to) {
     if (error != 0) return errno = error, -1;
   }
   return __real_rename(from, to);
+}
+
+ssize_t __wrap_read(int descriptor, void* bytes, size_t size) {
+  if (const int error = on_descriptor("read", descriptor)) return errno = error, -1;
+  return __real_read(descriptor, bytes, size);
 }
 
 ssize_t __wrap_write(int descriptor, const void* bytes, size_t size) {
@@ -129,6 +154,7 @@ SystemCalls::SystemCalls(std::string part) {
   watch().part = std::move(part);
   watch().made.clear();
   watch().failures.clear();
+  watch().actions.clear();
   watch().room = -1;
 }
 
@@ -145,6 +171,11 @@ std::vector<std::string> SystemCalls::made() const {
 void SystemCalls::fail(const std::string& call, int error, int count) {
   const std::lock_guard lock(watch().mutex);
   watch().failures[call] = {error, count};
+}
+
+void SystemCalls::before(const std::string& call, std::function<void()> action) {
+  const std::lock_guard lock(watch().mutex);
+  watch().actions[call] = std::move(action);
 }
 
 void SystemCalls::fill_disk_after(long bytes) {

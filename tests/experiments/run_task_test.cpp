@@ -223,5 +223,13 @@ TEST(RunJournal, ATornLineIsLeftOutAndARetryForgetsTheFailure) {
   EXPECT_TRUE(read_journal(path).exists);
 }
 
+// A run that is done would begin anew.
+TEST(RunJournal, OneThatCannotBeReadIsNotAnEmptyOne) {
+  const TemporaryDirectory folder;
+  EXPECT_FALSE(read_journal(folder / "none").exists);
+  std::filesystem::create_symlink("loop", folder / "loop");  // stat() fails with ELOOP
+  EXPECT_THROW(read_journal(folder / "loop"), DataError);
+}
+
 }  // namespace
 }  // namespace lacuna::experiments

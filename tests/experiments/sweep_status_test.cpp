@@ -214,6 +214,14 @@ TEST(SweepSubmit, ASubmissionWhoseAnswerWasLostIsFoundAgain) {
   EXPECT_EQ(Submissions(sweep.directory).all().at(0).job, "1");  // written down by then
 }
 
+TEST(SweepSubmit, AListThatCannotBeReadSubmitsNothingTwice) {
+  Sweep sweep(kFour);
+  const Path file = sweep.directory.submissions_file();
+  std::filesystem::create_symlink(file.filename(), file);  // stat() fails with ELOOP
+  EXPECT_THROW(sweep.submit(), DataError);
+  EXPECT_THAT(sweep.slurm.submitted, IsEmpty());
+}
+
 TEST(SweepSubmit, DamagedLinesAreToldATornOneIsForgottenAndTheRestIsRead) {
   Sweep sweep(kFour);
   sweep.submit();

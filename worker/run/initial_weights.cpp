@@ -156,14 +156,6 @@ void require_given(const std::vector<std::string>& needed, const Path& path, con
 
 }  // namespace
 
-void require_nothing_given(const std::vector<std::string>& needed) {
-  if (needed.empty()) return;
-  throw_error<ConfigError>(
-      "this run does not train what begins with {}: name a run that did, or its weights, as "
-      "init.weights",
-      fmt::join(needed, ", "));
-}
-
 std::string initial_weights_identity(const Path& source) { return identity_of(files_of(source)); }
 
 Json load_initial_weights(const RunConfig& config, const TrainingState& state,
@@ -210,6 +202,16 @@ Json load_initial_weights(const RunConfig& config, const TrainingState& state,
           {"taken", taken.size()},
           {"fresh", fresh},
           {"unused", model.tensors().size() - taken.size()}};
+}
+
+Json start_from_weights(const RunConfig& config, const TrainingState& state,
+                        const std::vector<std::string>& needed) {
+  if (!config.init_identity.empty()) return load_initial_weights(config, state, needed);
+  if (needed.empty()) return nullptr;
+  throw_error<ConfigError>(
+      "this run does not train what begins with {}: name a run that did, or its weights, as "
+      "init.weights",
+      fmt::join(needed, ", "));
 }
 
 }  // namespace lacuna::worker

@@ -28,7 +28,9 @@ std::string initial_weights_identity(const std::filesystem::path& source);
 Json load_initial_weights(const RunConfig& config, const TrainingState& state,
                           const std::vector<std::string>& needed = {});
 
-// For a run that starts from nothing. Throws ConfigError unless `needed` is empty.
-void require_nothing_given(const std::vector<std::string>& needed);
+// The same for any run that begins: null for one that names no weights. Throws ConfigError, too,
+// when that one needs some.
+Json start_from_weights(const RunConfig& config, const TrainingState& state,
+                        const std::vector<std::string>& needed);
 
 }  // namespace lacuna::worker

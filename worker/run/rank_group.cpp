@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/process/host.h"
+#include "base/text/parse_json.h"
 #include "comm/gather_texts.h"
 #include "comm/solo.h"
 
@@ -70,6 +71,13 @@ RankGroup::Waiting::~Waiting() {
   ranks_.waits_for_ = kAnybody;
   ranks_.enter(ranks_.step_, before_);
 }
+
+RankGroup::Doing::Doing(RankGroup& ranks, Activity activity)
+    : ranks_(ranks), before_(ranks.activity_) {
+  ranks_.enter(ranks_.step_, activity);
+}
+
+RankGroup::Doing::~Doing() { ranks_.enter(ranks_.step_, before_); }
 
 comm::Seconds RankGroup::limit_of(double patience) const {
   return std::min(deadline_ * patience, std::max(deadline_, kLongestAlone));
@@ -143,7 +151,7 @@ Json RankGroup::share(const Json& mine, const char* doing) {
   broadcast(*all_, std::as_writable_bytes(std::span(&length, 1)), 0, doing, kPatience);
   text.resize(static_cast<std::size_t>(length));
   broadcast(*all_, std::as_writable_bytes(std::span(text)), 0, doing);
-  return Json::parse(text);
+  return parse_json(text, std::string("rank 0: ") + doing);
 }
 
 bool RankGroup::any(bool mine, const char* doing, double patience) {

@@ -55,6 +55,19 @@ class RankGroup {
     const Activity before_;
   };
 
+  // This rank does something else while it lives, then again what it did before.
+  class Doing {
+   public:
+    Doing(RankGroup& ranks, Activity activity);
+    ~Doing();
+    Doing(const Doing&) = delete;
+    Doing& operator=(const Doing&) = delete;
+
+   private:
+    RankGroup& ranks_;
+    const Activity before_;
+  };
+
   // world null: this process alone. overseen: whether a watch hears all ranks now; empty: never.
   // Collective.
   RankGroup(comm::Communicator* world, Pulse* pulse, bool dedicated_validation,

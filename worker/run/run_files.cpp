@@ -145,6 +145,11 @@ void RunFiles::event(const std::string& kind, std::int64_t step, Json detail) {
   publish("event", detail);
 }
 
+void RunFiles::require_lease() const {
+  if (!lease_ || !lease_->lost()) return;
+  throw_error<Error>("another process has taken over the run directory: this one stops");
+}
+
 void RunFiles::publish(const std::string& kind, const Json& line) {
   if (!publish_) return;
   const std::lock_guard lock(publishing_);

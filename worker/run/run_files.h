@@ -1,6 +1,6 @@
 // The files of one run directory that a trainer writes: run.json, metrics.jsonl, events.jsonl,
-// checkpoints/, log/, tensorboard/, lease. Rank 0's object = the right to write there; those of other ranks write
-// only log/rank-N.log. event() may be called from any thread.
+// checkpoints/, log/, tensorboard/, lease. Rank 0's object = the right to write there; those of
+// other ranks write only log/rank-N.log. event() may be called from any thread.
 #pragma once
 
 #include <cstdint>
@@ -42,7 +42,8 @@ class RunFiles {
   void sync_metrics();
   void event(const std::string& kind, std::int64_t step, Json detail = Json::object());
   std::filesystem::path checkpoints() const { return directory_ / "checkpoints"; }
-  bool lease_lost() const { return lease_ && lease_->lost(); }
+  // Throws Error once another process has taken over the run directory.
+  void require_lease() const;
 
  private:
   void publish(const std::string& kind, const Json& line);

@@ -7,7 +7,7 @@
 #include <string>
 
 #include "base/error.h"
-#include "base/text/json.h"
+#include "base/text/parse_json.h"
 
 namespace lacuna::worker {
 
@@ -24,7 +24,7 @@ inline void write_fixed(const Json& json, std::span<std::byte> place) {
 
 inline Json read_fixed(std::span<const std::byte> place) {
   const auto* text = reinterpret_cast<const char*>(place.data());
-  return Json::parse(text, text + place.size());
+  return parse_json({text, place.size()}, "a message of another rank");
 }
 
 }  // namespace lacuna::worker

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/text/parse_json.h"
 #include "evaluation/prediction/subset_evaluation.h"
 
 namespace lacuna::worker {
@@ -61,7 +62,7 @@ constexpr std::size_t kReasonLength = 300, kReasons = 40;
 
 // A path in a reason may hold any bytes, and cutting may split a character.
 Json utf8(const std::string& text) {
-  return Json::parse(Json(text).dump(-1, ' ', false, Json::error_handler_t::replace));
+  return parse_json(Json(text).dump(-1, ' ', false, Json::error_handler_t::replace), "a reason");
 }
 
 // The cases of one rank, with a common decision after each round of cases; nullopt: stopped.
@@ -161,7 +162,7 @@ std::optional<ValidationScore> validate(methods::Method& method, const data::Coh
     unread.clear();
     const std::string text = Json{mine->scores, mine->unread}.dump();
     for (const std::string& each : ranks.gather(text, "the scores", kPatience)) {
-      const Json part = Json::parse(each);
+      const Json part = parse_json(each, "the scores of a rank");
       by_rank.push_back(part.at(0));
       unread.insert(unread.end(), part.at(1).begin(), part.at(1).end());
     }

@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
+#include "base/files/json_lines.h"
 #include "base/files/temporary_directory.h"
 #include "tests/base/faulty_file_system.h"
 #include "tests/base/system_calls.h"
@@ -203,6 +204,15 @@ TEST_F(RealCalls, WhatASignalInterruptsIsDoneAgain) {
   EXPECT_EQ(text_of(file_), "other");
 }
 
+TEST_F(RealCalls, AReadThatASignalInterruptsGoesOnAndOneThatFailsIsAnError) {
+  write("text");
+  SystemCalls calls(directory_.path());
+  calls.fail("read", EINTR, 2);
+  EXPECT_EQ(files_.read(file_).size(), 4u);
+  calls.fail("read", EIO);
+  EXPECT_THAT(error_of([&] { files_.read(file_); }), HasSubstr("Input/output error"));
+}
+
 TEST_F(RealCalls, AWriteThatIsShortGoesOn) {
   SystemCalls calls(directory_.path());
   calls.fill_disk_after(3);
@@ -236,6 +246,11 @@ TEST_F(RealCalls, StorageThatDoesNotAnswerIsNotAMissingFile) {
   EXPECT_FALSE(files_.exists(directory_ / "none/file"));
   std::filesystem::create_symlink("loop", directory_ / "loop");  // stat() fails with ELOOP
   EXPECT_THAT(error_of([&] { files_.exists(directory_ / "loop"); }),
+              HasSubstr("cannot tell whether it is there"));
+  EXPECT_EQ(read_if_there(directory_ / "none"), std::nullopt);
+  write("text");
+  EXPECT_EQ(read_if_there(file_), "text");
+  EXPECT_THAT(error_of([&] { read_if_there(directory_ / "loop"); }),
               HasSubstr("cannot tell whether it is there"));
 }
 

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <memory>
 #include <thread>
 #include <vector>
 
@@ -105,7 +106,9 @@ TEST(Lease, TakesOverFromAnotherHostThatIsSilentForItsLimit) {
     write_foreign_lease(directory.path(), clock.unix_seconds() + skew, 0.3);
     const auto start = std::chrono::steady_clock::now();
     EXPECT_EQ(refusal(directory.path(), clock), "no error") << skew;
-    EXPECT_GE(std::chrono::steady_clock::now() - start, std::chrono::milliseconds(300)) << skew;
+    const auto took = std::chrono::steady_clock::now() - start;
+    EXPECT_GE(took, std::chrono::milliseconds(300)) << skew;
+    EXPECT_LT(took, std::chrono::seconds(20)) << "its own limit counts, not the usual one";
   }
 }
 
@@ -227,6 +230,18 @@ TEST(Lease, AtMostOneIsInside) {
   }
   EXPECT_EQ(together, 0);
   EXPECT_GT(entered, 10);
+}
+
+// The same at the very moment: the second one has opened the file when the first removes it.
+TEST(Lease, AFileThatIsRemovedBetweenOpeningAndLockingIsNotTaken) {
+  const TemporaryDirectory directory;
+  auto first = std::make_unique<Lease>(directory.path());
+  SystemCalls calls(directory.path());
+  calls.before("flock", [&] { first.reset(); });
+  const Lease second(directory.path());
+  EXPECT_EQ(first, nullptr);
+  EXPECT_TRUE(std::filesystem::exists(directory / "lease"));
+  EXPECT_THAT(refusal(directory.path(), steady_clock()), HasSubstr("another process writes"));
 }
 
 TEST(Lease, AFileSystemWithoutLocksIsNamedWithAWayOut) {

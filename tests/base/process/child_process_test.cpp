@@ -1,5 +1,6 @@
 #include "base/process/child_process.h"
 
+#include <cerrno>
 #include <csignal>
 #include <fstream>
 #include <iterator>
@@ -11,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/files/temporary_directory.h"
+#include "tests/base/system_calls.h"
 
 namespace lacuna {
 namespace {
@@ -89,6 +91,13 @@ TEST(ChildProcess, AProgramThatIsNotThereIsAnErrorThatNamesIt) {
   } catch (const Error& error) {
     EXPECT_THAT(error.what(), HasSubstr("lacuna-no-such-program cannot be started: No such file"));
   }
+}
+
+// A signal that comes while the answer is awaited does not make it a program that has started.
+TEST(ChildProcess, AProgramThatIsNotThereIsAnErrorAlsoWhenASignalComes) {
+  SystemCalls calls("pipe:");
+  calls.fail("read", EINTR);
+  EXPECT_THROW(ChildProcess({{"lacuna-no-such-program"}}), Error);
 }
 
 TEST(ChildProcess, EndKillsTheWholeGroupAlsoWhenItIgnoresSigterm) {

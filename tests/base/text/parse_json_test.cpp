@@ -48,6 +48,14 @@ TEST(ParseJson, ADepthThatNobodyWritesIsRefused) {
   EXPECT_THAT(error_of(std::string(300'000, '[')), HasSubstr("nested deeper"));
 }
 
+TEST(ParseJson, InOrderTheSameBoundsHold) {
+  EXPECT_EQ(parse_ordered_json(R"({"b": 1, /* why */ "a": 2})", "x.json").dump(),
+            R"({"b":1,"a":2})");
+  for (const std::string& text : {nested(300'000), std::string("{\"a\": 1,}")}) {
+    EXPECT_THROW(parse_ordered_json(text, "x.json"), ConfigError);
+  }
+}
+
 TEST(ParseJson, ALineThatIsNotValidIsDiscarded) {
   EXPECT_TRUE(parse_json_line("{\"a\": 1").is_discarded());
   EXPECT_FALSE(parse_json_line("{\"a\": 1").is_object());

@@ -144,6 +144,18 @@ TEST_F(RankWatchTest, OfSeveralSilentRanksTheFirstIsNamedAndTheOthersAreCounted)
   EXPECT_THAT(later->text, HasSubstr("(1 more are silent as well)"));
 }
 
+TEST_F(RankWatchTest, SoItIsWhenTheFirstHasTheLowestNumber) {
+  warm_up();
+  ranks_[0].silent = true;
+  ASSERT_FALSE(ticks(5));
+  ranks_[2].silent = true;
+  std::optional<Verdict> verdict;
+  for (int i = 0; i < 32; ++i) verdict = tick();
+  ASSERT_TRUE(verdict);
+  EXPECT_EQ(verdict->rank, 0);
+  EXPECT_THAT(verdict->text, HasSubstr("(1 more are silent as well)"));
+}
+
 TEST_F(RankWatchTest, OfARankElsewhereOnlyTheSilenceIsKnown) {
   warm_up();
   ranks_[2].silent = true;
@@ -204,6 +216,19 @@ TEST_F(RankWatchTest, TheKernelWaitingForADiskIsSaid) {
   const auto verdict = ticks(70);
   ASSERT_TRUE(verdict);
   EXPECT_THAT(verdict->text, HasSubstr("state D"));
+}
+
+// Between its computations a rank writes metrics and logs: the device is not the only suspect.
+TEST_F(RankWatchTest, InStateDTheDiskIsASuspectWhateverTheRankDoes) {
+  warm_up();
+  hang(1, Activity::kUpdating);
+  auto verdict = ticks(61);
+  ASSERT_TRUE(verdict);
+  EXPECT_THAT(verdict->text, HasSubstr("Look at the device"));
+  states_[101] = 'D';
+  verdict = tick();
+  ASSERT_TRUE(verdict);
+  EXPECT_THAT(verdict->text, HasSubstr("Look at the storage of the run directory"));
 }
 
 TEST_F(RankWatchTest, OfSeveralHungRanksTheOneWithTheFewestStepsIsNamed) {
