@@ -13,11 +13,15 @@ Runs alternate with and without the part in question; the first steps of each ar
   monitor     heartbeats every second, rank watch and status server: the steps, and (exact, for
               differences of steps drown in noise) the processor time of those threads
   checkpoint  for how long a save stops training, as a share of the default interval
+  validation  a validation that takes the validation rank some hundred steps: the trainers' steps
+              while it is out against those while that rank rests
+  restart     from the loss of a rank (SIGKILL) to the first step that is done again
 """
 import argparse
 import json
 import os
 import pathlib
+import signal
 import socket
 import statistics
 import subprocess
@@ -118,9 +122,10 @@ class Bench:
                      + (self.folder / "log").read_text())
         lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
         events = [json.loads(line) for line in (out / "events.jsonl").read_text().splitlines()]
-        steps = [line["seconds"]["step"] for line in lines[WARM_UP:]]
-        return {"step": statistics.mean(steps), "median": statistics.median(steps),
-                "steps": {line["step"]: line["seconds"]["step"] for line in lines[WARM_UP:]},
+        timed = [line for line in lines if "seconds" in line][WARM_UP:]  # the others: late scores
+        steps = [line["seconds"]["step"] for line in timed]
+        return {"lines": lines, "step": statistics.mean(steps), "median": statistics.median(steps),
+                "steps": {line["step"]: line["seconds"]["step"] for line in timed},
                 "events": events, "threads": threads, "lost": lost,
                 "wall": time.monotonic() - start}
 
@@ -210,7 +215,101 @@ def checkpoint(bench):
           f"writing {100 * (stall + writing) / 900:.3f} %)", flush=True)
 
 
-PARTS = {"meta": meta, "within": within, "beside": beside, "monitor": monitor, "checkpoint": checkpoint}
+def validation(bench):
+    every = bench.options.validate_every
+    for round_ in range(bench.options.rounds):
+        for ranks in (2, 3):
+            changes = {"meta.rank": "dedicated", "train.steps": 3 * every + 1, "validate.every": every,
+                       "validate.cases": bench.options.validate_cases, "train.batch": ranks - 1}
+            run = bench.train(ranks, changes)
+            lines = [line for line in run["lines"] if line.get("validation")]
+            lasts = [line["validation"]["seconds"] for line in lines]
+            out, resting = [], []
+            ends = {line["validation"]["step"]: line["validation"]["seconds"] for line in lines}
+            spent = {step: 0.0 for step in ends}
+            for step, seconds in sorted(run["steps"].items()):
+                begun = (step - 1) // every * every
+                if begun not in ends:
+                    continue  # before the first
+                spent[begun] += seconds
+                (out if spent[begun] < ends[begun] else resting).append(seconds)
+            if not out or not resting:
+                sys.exit(f"engine_costs: a validation lasts {lasts} s, {every} steps "
+                         f"{every * run['step']:.1f} s: choose another --validate-every")
+            rest = statistics.median(resting)
+            print(f"validation, {ranks} ranks: {statistics.median(lasts) / rest:.0f} steps long; "
+                  f"steps of {1e3 * rest:.1f} ms while the validation rank rests, "
+                  f"{1e3 * statistics.median(out):.1f} ms beside it "
+                  f"({100 * (statistics.median(out) / rest - 1):+.1f} %); rank 0 spent "
+                  f"{100 * run['lost']:.3f} % of its steps on the validation rank", flush=True)
+
+
+def ranks_of(out):
+    """Process ids of the ranks that train in `out`, by rank."""
+    found = {}
+    for process in pathlib.Path("/proc").iterdir():
+        try:
+            if not process.name.isdigit():
+                continue
+            words = (process / "cmdline").read_bytes().decode().split("\0")
+            variables = (process / "environ").read_bytes().decode(errors="replace").split("\0")
+        except OSError:
+            continue
+        rank = [v.split("=")[1] for v in variables if v.startswith("OMPI_COMM_WORLD_RANK=")]
+        if rank and str(out) in words:
+            found[int(rank[0])] = int(process.name)
+    return found
+
+
+def restart(bench):
+    for round_ in range(bench.options.rounds):
+        out = bench.folder / f"restart-{round_}"
+        run = {"method": bench.options.method,
+               "data": {"cache": str(bench.folder / "cache"), "patch": [bench.options.patch] * 3,
+                        "loader_threads": 1},
+               "model": {"width": bench.options.width}, "validate": {"every": 0},
+               "train": {"steps": 10 ** 6, "batch": 2, "threads": 1},
+               "checkpoint": {"every_steps": 5, "every_seconds": 0}, "log": {"every": 1}}
+        (bench.folder / "run.json").write_text(json.dumps(run))
+        command = [str(bench.program), "train", str(bench.folder / "run.json"), "--out", str(out),
+                   "--quiet", "--ranks", "2", "--max-restarts", "1"]
+        with open(bench.folder / "log", "w", encoding="utf-8") as log, \
+                subprocess.Popen(command, stdout=log, stderr=log) as process:
+            def steps():
+                try:
+                    text = (out / "metrics.jsonl").read_text()
+                    return [json.loads(line)["step"] for line in text.splitlines() if line]
+                except (OSError, ValueError):
+                    return []  # not there, or being written
+
+            def wait(condition):
+                while not condition():
+                    if process.poll() is not None:
+                        sys.exit("engine_costs: the run ended\n" + (bench.folder / "log").read_text())
+                    time.sleep(0.01)
+
+            wait(lambda: steps() and steps()[-1] >= 12)
+            victims = ranks_of(out)
+            os.kill(victims[1], signal.SIGKILL)
+            lost = time.monotonic()
+            wait(lambda: 1 in ranks_of(out) and ranks_of(out)[1] != victims[1])
+            started = time.monotonic()
+            # The file is cut back to the checkpoint, then the first step again is its newest line.
+            resumed = lambda: [json.loads(line) for line in (out / "events.jsonl").read_text()
+                               .splitlines() if '"resume"' in line]
+            wait(resumed)
+            first = resumed()[-1]["step"] + 1
+            wait(lambda: steps() and steps()[-1] < first)
+            wait(lambda: steps() and steps()[-1] >= first)
+            done = time.monotonic()
+            process.send_signal(signal.SIGTERM)
+            process.wait()
+        print(f"restart after the loss of a rank: {done - lost:.1f} s to the next step "
+              f"({started - lost:.1f} s to the start of new ranks)", flush=True)
+
+
+PARTS = {"meta": meta, "within": within, "beside": beside, "monitor": monitor,
+         "checkpoint": checkpoint, "validation": validation, "restart": restart}
 
 
 def main():
@@ -221,6 +320,8 @@ def main():
     parser.add_argument("--steps", type=int, default=43)
     parser.add_argument("--width", type=float, default=0.25)
     parser.add_argument("--patch", type=int, default=64)
+    parser.add_argument("--validate-every", type=int, default=200)
+    parser.add_argument("--validate-cases", type=int, default=1)
     parser.add_argument("--parts", nargs="*", default=list(PARTS), choices=list(PARTS))
     options = parser.parse_args()
     build = pathlib.Path(options.build).resolve()

@@ -1,6 +1,7 @@
 // The whole path at toy size: phantom, ingest, two trainings, 15 subsets, report.
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <string>
 
 #include <gmock/gmock.h>
@@ -44,7 +45,18 @@ TEST(Demo, GoesFromNothingToAReportAndAgain) {
   const auto table = scratch / "demo/runs/mckd/eval";
   const std::string before =
       read_text(std::filesystem::directory_iterator(table)->path() / "subsets.csv");
+  const auto made = [&] {  // when each checkpoint and evaluation was
+    std::map<std::string, std::filesystem::file_time_type> times;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(scratch / "demo/runs")) {
+      const std::string name = entry.path().filename();
+      if (name == "model.safetensors") times[entry.path()] = entry.last_write_time();
+    }
+    return times;
+  };
+  const auto before_again = made();
+  ASSERT_GE(before_again.size(), 2u);
   ASSERT_EQ(run_program(command).code, 0);
+  EXPECT_EQ(made(), before_again) << "something was trained again";
   EXPECT_EQ(read_text(std::filesystem::directory_iterator(table)->path() / "subsets.csv"), before);
 }
 

@@ -79,8 +79,10 @@ TEST_F(IngestCommand, GoesOnAfterAKill) {
   }
   int status = 0;
   while (finished_cases() < 3 && waitpid(child, &status, WNOHANG) == 0) std::this_thread::yield();
+  ASSERT_EQ(status, 0) << "it has ended by itself: nothing is there to be killed";
   kill(child, SIGKILL);
   waitpid(child, &status, 0);
+  ASSERT_TRUE(WIFSIGNALED(status));
   const std::size_t before = finished_cases();
   ASSERT_GE(before, 3u);
   const auto resumed = run_program(command);
