@@ -26,6 +26,22 @@ TEST(Stream, IsAFunctionOfSeedPurposeAndIndex) {
   EXPECT_NE(Stream(1, Purpose::kCrop, 7, 0).next(), Stream(1, Purpose::kCrop, 7, 1).next());
 }
 
+// Runs in progress, caches and phantoms depend on these numbers: the counter's words are the block,
+// purpose + 256 * sub, and the two halves of the index. From the published generator.
+TEST(Stream, GivesTheNumbersThatRunsInProgressDependOn) {
+  constexpr std::uint64_t kIndex = 123456789012;
+  const auto first = [](Purpose purpose, std::uint32_t sub) {
+    return Stream(20, purpose, kIndex, sub).next();
+  };
+  EXPECT_EQ(first(Purpose::kCrop, 0), 3008129698u);
+  EXPECT_EQ(first(Purpose::kCrop, 1), 4145860201u);
+  EXPECT_EQ(first(Purpose::kCrop, 33), 3402554166u);
+  EXPECT_EQ(first(Purpose::kAugment, 0), 1069324789u);
+  EXPECT_EQ(first(Purpose::kAugment, 1), 2250195917u);
+  EXPECT_EQ(first(Purpose::kAugment, 33),
+            philox({0, 4 + 256 * 33, kIndex & 0xffffffff, 28}, {20, 0})[0]);
+}
+
 TEST(Stream, BelowIsUniformAndNormalHasUnitVariance) {
   Stream stream(3, Purpose::kTest, 0);
   std::vector<int> counts(7);
