@@ -5,12 +5,13 @@
 # make compare  every method on one phantom cohort, one table
 # make asan    the tests under sanitizers        make format  make lint
 # make tsan    the torch-free layers and comm under ThreadSanitizer
+# make fuzz    everything that reads files, 10 minutes of made-up bytes each (SECONDS=N)
 # make soak    200 jobs of two ranks, started and stopped: what do they leave behind?
 BUILD ?= build
 JOBS ?= $(shell nproc)
 export LACUNA_DEPS ?= $(CURDIR)/.deps
 
-.PHONY: all build demo sweep-demo monitoring-demo test bench compare bundle asan tsan soak format lint docs-check clean
+.PHONY: all build demo sweep-demo monitoring-demo test bench compare bundle asan tsan fuzz soak format lint docs-check clean
 all: build
 
 build:
@@ -62,6 +63,10 @@ tsan:
 	@OMP_NUM_THREADS=1 GTEST_FILTER='-Mpi.*:Staged.SumsOver*:*.RealRanks*:*DeathTest.*' \
 	  tools/run-tests $(BUILD)-tsan base data coordinator comm
 
+fuzz:
+	@tools/setup test
+	@JOBS=$(JOBS) tools/fuzz $(BUILD)-fuzz $(or $(SECONDS),600) $(TARGETS)
+
 soak: build
 	@tools/soak $(BUILD)
 
@@ -75,4 +80,4 @@ docs-check: build
 	@tools/docs-check $(BUILD)
 
 clean:
-	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-fuzz

@@ -36,11 +36,15 @@ add_link_options("SHELL:-Wl,--push-state,--no-as-needed -lstdc++ -Wl,--pop-state
 add_compile_options(-march=${LACUNA_ARCH})
 if(LACUNA_SANITIZE)
   # GCC 12 takes code that the sanitizers put in for uses of uninitialised values.
-  add_compile_options(-Wno-maybe-uninitialized)
+  add_compile_options($<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
   if(LACUNA_SANITIZE STREQUAL "thread")
     # It does not see fences, which only libraries use here.
     add_compile_options(-fsanitize=thread -Wno-tsan -fno-omit-frame-pointer)
     add_link_options(-fsanitize=thread)
+  elseif(LACUNA_SANITIZE STREQUAL "fuzzer")  # of Clang: tools/fuzz
+    add_compile_options(-fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined
+                        -fno-omit-frame-pointer)
+    add_link_options(-fsanitize=address,undefined)
   else()
     add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
     add_link_options(-fsanitize=address,undefined)
@@ -50,6 +54,7 @@ endif()
 # -Wsubobject-linkage guesses by the name of the file whether a type is a header's; a source in a
 # batch is no header.
 function(lacuna_warnings target)
-  target_compile_options(${target} PRIVATE -Wall -Wextra -Werror -Wshadow -Wno-unused-parameter
-                         -Wno-missing-field-initializers -Wno-subobject-linkage)
+  target_compile_options(${target} PRIVATE -Wall -Wextra $<$<CXX_COMPILER_ID:GNU>:-Werror> -Wshadow
+    -Wno-unused-parameter -Wno-missing-field-initializers
+    $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
 endfunction()

@@ -1,7 +1,7 @@
 // lacuna bench hd95 and scores: three regions of one 155 x 240 x 240 case, scored from label
 // volumes.
 //
-// The volumes come from an integer formula that bench/peers/hd95.py repeats, so that both sides
+// The volumes come from an integer formula that bench/peers/case.py repeats, so that both sides
 // score the same voxels; the entries carry the values, which must agree.
 #include <cstdint>
 #include <string>

@@ -13,6 +13,7 @@
 
 #include "app/commands/eval_merge.h"
 #include "app/shared/command.h"
+#include "app/shared/run_on_ranks.h"
 #include "app/shared/score_options.h"
 #include "base/files/file_system.h"
 #include "base/files/writable.h"
@@ -20,6 +21,10 @@
 #include "base/text/json.h"
 #include "base/text/log.h"
 #include "base/text/progress.h"
+#include "comm/choose.h"
+#include "comm/gather_texts.h"
+#include "comm/peer_lost.h"
+#include "evaluation/prediction/dealt_cases.h"
 #include "evaluation/prediction/overlay.h"
 #include "evaluation/prediction/subset_evaluation.h"
 #include "evaluation/statistics/comparison.h"
@@ -45,7 +50,11 @@ struct EvalArguments {
   std::string decode = "threshold";
   bool mirrored = false, calibration = false;
   bool without_hd95 = false, seen_cases = false, json = false, quiet = false;
+  int ranks = 1;
 };
+
+// Ranks with few cases wait for the others: however long a case takes, this is longer.
+constexpr comm::Seconds kLongestWait{7.0 * 24 * 3600};
 
 data::Cohort open_data(const EvalArguments& arguments, const worker::LoadedModel& model) {
   const fs::path directory = arguments.data.empty() ? model.config.cache : arguments.data;
@@ -187,15 +196,34 @@ std::string describe_processing(const std::vector<evaluation::RegionMinimum>& mi
   return text;
 }
 
-void run(const EvalArguments& arguments) {
+// Brings together on rank 0 what each rank found, as if it had found it all. Returns whether this
+// is the rank that goes on.
+bool gather_findings(comm::Communicator& ranks, const data::Cohort& cohort,
+                     const std::vector<int>& cases, evaluation::Findings& findings,
+                     evaluation::OverlayWriter& overlays) {
+  if (ranks.size() == 1) return true;
+  std::vector<std::string> all;
+  const auto result =
+      comm::gather_texts(ranks, evaluation::pack(findings, overlays), all, kLongestWait);
+  if (!result.ok()) throw comm::PeerLost(result.text);
+  if (ranks.rank() != 0) return false;
+  findings = {};
+  for (const std::string& each : all) evaluation::unpack(each, findings, overlays);
+  evaluation::sort_findings(findings, cohort, cases);
+  return true;
+}
+
+void run(const EvalArguments& arguments, comm::Communicator& ranks) {
+  const bool first = ranks.rank() == 0;
   const worker::LoadedModel model = worker::load_model(arguments.run);
-  worker::place(*model.method, worker::set_up_device(model.config));
+  const int gpu = ranks.size() > 1 ? comm::suggest_gpu(ranks) : 0;
+  worker::place(*model.method, worker::set_up_device(model.config, std::max(0, gpu)));
   const data::Cohort cohort = open_data(arguments, model);
   const std::string split = arguments.split.empty() ? model.config.split : arguments.split;
   evaluation::EvaluationOptions options;
   const std::string part = arguments.part.empty() ? default_part(cohort, split) : arguments.part;
-  options.cases = scored_cases(cohort, split, part);
-  const worker::Contact contact = check_unseen(arguments, model, cohort, part, options.cases);
+  const std::vector<int> cases = scored_cases(cohort, split, part);
+  const worker::Contact contact = check_unseen(arguments, model, cohort, part, cases);
   options.subsets = read_subsets(arguments, cohort.modalities);
   options.score.hd95 = evaluation::parse_hd95(arguments.hd95);
   options.score.one_empty_mm = arguments.one_empty_mm;
@@ -211,13 +239,21 @@ void run(const EvalArguments& arguments) {
   options.patch = model.config.patch;
   std::optional<monitoring::EvaluationRecord> other;
   if (!arguments.against.empty()) {
-    other = read_other(arguments, options.score, part, options.cases, cohort);
+    other = read_other(arguments, options.score, part, cases, cohort);
   }
   // What cannot be written is said before the hours of work.
   const fs::path out = output_directory(arguments, model, split + "-" + part);
-  require_writable(posix_file_system(), out);
+  if (first) require_writable(posix_file_system(), out);
+  options.cases = cases;
+  if (ranks.size() > 1) {
+    options.cases = evaluation::deal_cases(
+        cohort, cases,
+        evaluation::served_subsets(*model.method, cohort.modalities, options.subsets), ranks.size(),
+        ranks.rank());
+  }
+  // Of several ranks the first one tells how far it is with its own cases.
   Progress progress("eval", "cases", static_cast<std::int64_t>(options.cases.size()),
-                    progress_style(arguments.quiet));
+                    progress_style(arguments.quiet || !first));
   options.progress = [&](int done, int) {
     progress.update(done);
     return true;
@@ -226,14 +262,16 @@ void run(const EvalArguments& arguments) {
   options.keep = [&](int index, data::SubsetMask subset, const std::vector<std::uint8_t>& mask) {
     overlays.keep(index, subset, mask);
   };
-  std::vector<evaluation::UnreadCase> unread;
+  evaluation::Findings findings;
   options.unread = [&](const evaluation::UnreadCase& each) {
     log::warn("case {} is left out: {}", each.case_id, each.reason);
-    unread.push_back(each);
+    findings.unread.push_back(each);
   };
-  const auto scores = evaluation::evaluate(*model.method, cohort, options);
+  findings.scores = evaluation::evaluate(*model.method, cohort, options);
   progress.finish();
-  if (scores.empty()) throw DataError(describe_unread(unread, options.cases.size()));
+  if (!gather_findings(ranks, cohort, cases, findings, overlays)) return;
+  const auto& [scores, unread] = findings;
+  if (scores.empty()) throw DataError(describe_unread(unread, cases.size()));
 
   evaluation::FurtherScores further;
   for (const auto& minimum : options.score.minimums) further.processed.push_back(minimum.name());
@@ -261,7 +299,7 @@ void run(const EvalArguments& arguments) {
   for (const auto& each : unread) {
     about["missing_cases"].push_back({{"case", each.case_id}, {"reason", each.reason}});
   }
-  const std::string note = contact.note(options.cases.size());
+  const std::string note = contact.note(cases.size());
   if (!note.empty()) about["note"] = note;
   if (other) {
     write_durably(posix_file_system(), out / "comparison.csv",
@@ -282,12 +320,12 @@ void run(const EvalArguments& arguments) {
                describe_processing(options.score.minimums), out.string());
   }
   // After everything is written: the scores of the others are good.
-  if (!unread.empty()) throw DataError(describe_unread(unread, options.cases.size()));
+  if (!unread.empty()) throw DataError(describe_unread(unread, cases.size()));
 }
 
 }  // namespace
 
-void add_eval(CLI::App& program, ExitCode&) {
+void add_eval(CLI::App& program, ExitCode& code) {
   auto* command = program.add_subcommand("eval", "Dice and HD95 over all modality subsets");
   auto arguments = std::make_shared<EvalArguments>();
   command->add_option("run", arguments->run, "Run directory (best checkpoint) or a checkpoint");
@@ -330,8 +368,13 @@ void add_eval(CLI::App& program, ExitCode&) {
   command->add_option("--out", arguments->out, "Directory of the tables (default: in the run)");
   command->add_flag("--json", arguments->json, "Print the summary as JSON");
   command->add_flag("--quiet", arguments->quiet, "Print errors only");
+  command
+      ->add_option("--ranks", arguments->ranks,
+                   "Processes that share the cases; the numbers are those of one")
+      ->check(CLI::Range(1, 4096))
+      ->capture_default_str();
   command->footer("Example: lacuna eval runs/mckd --subsets all --hd95 directed");
-  command->callback([arguments, merged] {
+  command->callback([arguments, merged, &code] {
     if (merged->count() > 0) {
       auto runs = arguments->merged;
       if (!arguments->run.empty()) runs.insert(runs.begin(), arguments->run);
@@ -341,7 +384,11 @@ void add_eval(CLI::App& program, ExitCode&) {
     if (arguments->run.empty()) {
       throw_error<ConfigError>("name a run directory or a checkpoint, or several with --merge");
     }
-    run(*arguments);
+    code = run_on_ranks(arguments->ranks, own_arguments(), [&](auto ranks) {
+      if (ranks->rank() > 0) log::set_rank(ranks->rank());
+      run(*arguments, *ranks);
+      return ExitCode::kDone;
+    });
   });
 }
 

@@ -1,4 +1,5 @@
 // lacuna phantom: made-up patients as NIfTI files in the layout of a published data set.
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <thread>
@@ -18,12 +19,16 @@ struct PhantomArguments {
   std::string out;
   data::PhantomOptions options;
   std::vector<std::int64_t> size{155, 240, 240};
+  std::vector<double> spacing{1, 1, 1};
+  std::vector<std::string> traits;
   bool json = false, quiet = false;
 };
 
 void make(PhantomArguments& arguments) {
   auto& options = arguments.options;
   options.extent = {arguments.size[0], arguments.size[1], arguments.size[2]};
+  std::copy_n(arguments.spacing.begin(), 3, options.spacing_mm.begin());
+  options.traits = data::parse_phantom_traits(arguments.traits);
   options.threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   Progress progress("phantom", "cases", options.cases, progress_style(arguments.quiet));
   const auto report = data::write_phantom(posix_file_system(), arguments.out, options, progress);
@@ -51,10 +56,20 @@ void add_phantom(CLI::App& program, ExitCode&) {
   command->footer("Example: lacuna phantom --out toy --cases 8 --size 32,48,48 --profile fets2022");
   command->add_option("--out", arguments->out, "Directory for the cohort")->required();
   command->add_option("--cases", options.cases, "Number of cases")->capture_default_str();
-  command->add_option("--size", arguments->size, "Voxels along D,H,W, of 1 mm")
+  command->add_option("--size", arguments->size, "Voxels along D,H,W")
       ->delimiter(',')
       ->expected(3)
       ->capture_default_str();
+  command->add_option("--spacing", arguments->spacing, "Voxel size along D,H,W in mm")
+      ->delimiter(',')
+      ->expected(3)
+      ->capture_default_str();
+  command
+      ->add_option("--traits", arguments->traits,
+                   "What real data sets have: negative (voxels below zero at the brain's rim), "
+                   "float-labels (float64, a little off), full-masks (one value everywhere, in "
+                   "every fourth case), mixed-axes (RAS and LPS side by side)")
+      ->delimiter(',');
   command->add_option("--profile", options.profile, "Data set whose names and labels to use")
       ->capture_default_str();
   command->add_option("--seed", options.seed, "Same seed, same files")->capture_default_str();

@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 
 #include <unistd.h>
 
@@ -46,6 +47,14 @@ ExitCode run_on_ranks(int ranks, const std::vector<std::string>& arguments,
   } catch (...) {
     comm::MpiSession::abandon(static_cast<int>(tell_exception().code));
   }
+}
+
+std::vector<std::string> own_arguments() {
+  std::ifstream file("/proc/self/cmdline", std::ios::binary);
+  std::vector<std::string> words;
+  for (std::string word; std::getline(file, word, '\0');) words.push_back(word);
+  if (!words.empty()) words.erase(words.begin());
+  return words;
 }
 
 }  // namespace lacuna::app

@@ -18,4 +18,7 @@ namespace lacuna::app {
 ExitCode run_on_ranks(int ranks, const std::vector<std::string>& arguments,
                       const std::function<ExitCode(std::unique_ptr<comm::Communicator>)>& work);
 
+// The words behind the program's name on this process's command line.
+std::vector<std::string> own_arguments();
+
 }  // namespace lacuna::app

@@ -4,7 +4,10 @@
 #include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <exception>
 #include <limits>
+#include <mutex>
+#include <set>
 #include <utility>
 
 #include <fcntl.h>
@@ -12,6 +15,8 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/files/grouped_writes.h"
+#include "base/process/parallel.h"
 
 namespace lacuna {
 namespace {
@@ -193,27 +198,86 @@ FileSystem& posix_file_system() {
   return instance;
 }
 
-void write_durably(FileSystem& files, const Path& path, std::span<const std::byte> bytes) {
-  // The counter keeps threads apart that write the same file, the process id two programs.
-  static std::atomic<unsigned> counter{0};
-  const Path directory = path.parent_path();
-  const Path partial =
-      directory / fmt::format(".{}.{}.{}.partial", path.filename().string(), ::getpid(), counter++);
-  try {
-    const auto file = files.create(partial);
-    file->append(bytes);
-    file->sync();
-    file->close();
-    files.rename(partial, path);
-  } catch (...) {
+namespace {
+
+// A file under its passing name, not yet under its own.
+class PartialFile {
+ public:
+  PartialFile(FileSystem& files, const Path& path) : files_(files), path_(path) {
+    // The counter keeps threads apart that write the same file, the process id two programs.
+    static std::atomic<unsigned> counter{0};
+    partial_ = path.parent_path() /
+               fmt::format(".{}.{}.{}.partial", path.filename().string(), ::getpid(), counter++);
+  }
+  ~PartialFile() {
+    if (named_) return;
     try {
-      if (files.exists(partial)) files.remove(partial);
+      file_.reset();
+      if (files_.exists(partial_)) files_.remove(partial_);
     } catch (const DataError&) {
       // The first failure is the one to report; a left-over partial file is never read.
     }
-    throw;
   }
-  files.sync_directory(directory);
+  PartialFile(const PartialFile&) = delete;
+  PartialFile& operator=(const PartialFile&) = delete;
+
+  void write(std::span<const std::byte> bytes) {
+    file_ = files_.create(partial_);
+    file_->append(bytes);
+  }
+  void finish() {
+    file_->sync();
+    file_->close();
+    files_.rename(partial_, path_);
+    named_ = true;
+  }
+
+ private:
+  FileSystem& files_;
+  const Path& path_;
+  Path partial_;
+  std::unique_ptr<WritableFile> file_;
+  bool named_ = false;
+};
+
+}  // namespace
+
+void write_durably(FileSystem& files, const Path& path, std::span<const std::byte> bytes) {
+  {
+    PartialFile file(files, path);
+    file.write(bytes);
+    file.finish();
+  }
+  files.sync_directory(path.parent_path());
+}
+
+void write_durably(FileSystem& files, const std::vector<NewFile>& group) {
+  constexpr int kAtOnce = 8;
+  std::mutex mutex;
+  std::exception_ptr failure;
+  const auto done = [&](const auto& work) {
+    try {
+      work();
+      return true;
+    } catch (...) {
+      const std::lock_guard lock(mutex);
+      if (!failure) failure = std::current_exception();
+      return false;
+    }
+  };
+  std::vector<std::unique_ptr<PartialFile>> partial;
+  std::set<Path> directories;
+  for (const NewFile& each : group) {
+    auto file = std::make_unique<PartialFile>(files, each.path);
+    if (!done([&] { file->write(each.bytes); })) break;  // a full disk: what is there is kept
+    partial.push_back(std::move(file));
+    directories.insert(each.path.parent_path());
+  }
+  parallel_for(kAtOnce, std::ssize(partial), [&](std::int64_t i) {
+    done([&] { partial[static_cast<std::size_t>(i)]->finish(); });
+  });
+  for (const Path& directory : directories) done([&] { files.sync_directory(directory); });
+  if (failure) std::rethrow_exception(failure);
 }
 
 void write_durably(FileSystem& files, const Path& path, const std::string& text) {

@@ -1,5 +1,5 @@
 """Times HD95 and NSD of three regions of one case with surface-distance. Prints the fields of the
-entry `surface` of `lacuna bench scores --json`; the case is that of hd95.py, so the values must
+entry `surface` of `lacuna bench scores --json`; the case is that of case.py, so the values must
 agree. Needs the package surface-distance (pip install surface-distance)."""
 import argparse
 import json
@@ -10,7 +10,7 @@ from importlib.metadata import version
 
 import surface_distance
 
-from hd95 import make_case, regions
+from case import make_case, regions
 
 
 def main():

@@ -50,7 +50,7 @@ void gaussian_blur(float* volume, const Extent& extent, double sigma, std::vecto
   const std::vector<double> weights = gaussian_kernel(sigma);
   const std::vector<float> kernel(weights.begin(), weights.end());
   const auto radius = static_cast<std::int64_t>(kernel.size() / 2);
-  const auto [depth, height, width] = extent;
+  const std::int64_t depth = extent[0], height = extent[1], width = extent[2];
   const auto plane = static_cast<std::size_t>(height * width);
   const auto row_size = static_cast<std::size_t>(width);
   const std::int64_t slots = std::min<std::int64_t>(2 * radius + 1, depth);

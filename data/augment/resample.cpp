@@ -69,7 +69,7 @@ void ResampleSource::prefilter() {
     i = (i % period + period) % period;
     return i < n ? i : period - i;
   };
-  const auto [depth, height, width] = extent_;
+  const std::int64_t depth = extent_[0], height = extent_[1], width = extent_[2];
   const auto row_floats = static_cast<std::size_t>(width * kLanes);
   std::vector<float> packed(static_cast<std::size_t>(depth * height) * row_floats);
   for (float* group = image_.data(); group < image_.data() + image_.size();

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/text/options.h"
+#include "data/cohorts/profile_keys.h"
 
 namespace lacuna::data {
 namespace {
@@ -25,16 +26,16 @@ const std::vector<std::string> kKeys = {
     "auto",   "generic", "hint",    "case",    "images",    "label",     "values",  "regions",
     "grids",  "tables",  "dataset", "phantom", "constants", "modalities"};
 
-class Parser {
+class Parser : private ProfileKeys {
  public:
-  Parser(const Ordered& json, const std::string& where) : json_(json), where_(where) {}
+  using ProfileKeys::ProfileKeys;
 
   Profile parse() {
-    check_keys(json_, kKeys, "");
+    check_keys(json(), kKeys, "");
     if (text_or("format", "") != "lacuna-profile") {
       refuse("format", "must be \"lacuna-profile\"");
     }
-    if (!json_.contains("version") || json_["version"] != 1) {
+    if (!json().contains("version") || json()["version"] != 1) {
       refuse("version", "must be 1, the form that this program reads");
     }
     profile_.name = text("name");
@@ -44,8 +45,8 @@ class Parser {
     }
     profile_.title = text_or("title", profile_.name);
     profile_.licence = text_or("licence", "");
-    profile_.aliases = texts_or(json_, "aliases");
-    profile_.hints = texts_or(json_, "hint");
+    profile_.aliases = texts_or(json(), "aliases");
+    profile_.hints = texts_or(json(), "hint");
     for (const std::string& hint : profile_.hints) expression(hint, "hint");
     profile_.automatic = flag_or("auto", true);
     profile_.generic = flag_or("generic", false);
@@ -62,63 +63,9 @@ class Parser {
   }
 
  private:
-  [[noreturn]] void refuse(const std::string& key, const std::string& what) const {
-    throw_error<ConfigError>("{}: {} {}.", where_, key.empty() ? "the file" : "\"" + key + "\"",
-                             what);
-  }
-
-  void check_keys(const Ordered& object, const std::vector<std::string>& known,
-                  const std::string& inside) const {
-    if (!object.is_object()) refuse(inside, "must be an object");
-    for (const auto& [key, value] : object.items()) {
-      if (std::find(known.begin(), known.end(), key) != known.end()) continue;
-      const std::string near = nearest(key, known);
-      refuse(inside.empty() ? key : inside + "." + key,
-             "is not a key of a profile" +
-                 (near.empty() ? "; known here: " + fmt::format("{}", fmt::join(known, ", "))
-                               : ". Did you mean \"" + near + "\"?"));
-    }
-  }
-
-  std::string as_text(const Ordered& value, const std::string& key) const {
-    if (!value.is_string()) refuse(key, "must be a text");
-    return value.get<std::string>();
-  }
-  std::string text(const std::string& key) const {
-    if (!json_.contains(key)) refuse(key, "is missing");
-    return as_text(json_[key], key);
-  }
-  std::string text_or(const std::string& key, const std::string& otherwise) const {
-    return json_.contains(key) ? as_text(json_[key], key) : otherwise;
-  }
-  std::string text_in(const Ordered& object, const std::string& key, const std::string& inside,
-                      const std::string& otherwise = "") const {
-    return object.contains(key) ? as_text(object[key], inside + "." + key) : otherwise;
-  }
-  bool flag_or(const std::string& key, bool otherwise) const {
-    if (!json_.contains(key)) return otherwise;
-    if (!json_[key].is_boolean()) refuse(key, "must be true or false");
-    return json_[key].get<bool>();
-  }
-  std::vector<std::string> texts_or(const Ordered& object, const std::string& key) const {
-    std::vector<std::string> list;
-    if (!object.contains(key)) return list;
-    if (!object[key].is_array()) refuse(key, "must be a list of texts");
-    for (const Ordered& item : object[key]) list.push_back(as_text(item, key));
-    return list;
-  }
-
-  std::regex expression(const std::string& text, const std::string& key) const {
-    try {
-      return std::regex(text);
-    } catch (const std::regex_error& error) {
-      refuse(key, "is no regular expression: \"" + text + "\": " + error.what());
-    }
-  }
-
   void parse_case() {
-    if (!json_.contains("case")) refuse("case", "is missing");
-    const Ordered& rule = json_["case"];
+    if (!json().contains("case")) refuse("case", "is missing");
+    const Ordered& rule = json()["case"];
     check_keys(rule, {"match", "groups", "id", "patient", "unit", "not_in"}, "case");
     profile_.match = text_in(rule, "match", "case");
     if (profile_.match.empty()) refuse("case.match", "is missing");
@@ -162,7 +109,7 @@ class Parser {
       }
     } catch (const ConfigError& error) {
       const std::string what = error.what();
-      if (what.starts_with(where_)) throw;
+      if (what.starts_with(where())) throw;
       refuse(key, "cannot be read: " + what);
     }
   }
@@ -207,12 +154,12 @@ class Parser {
   }
 
   void parse_files() {
-    if (!json_.contains("images")) refuse("images", "is missing");
-    const Ordered& images = json_["images"];
+    if (!json().contains("images")) refuse("images", "is missing");
+    const Ordered& images = json()["images"];
     if (!images.is_object() || images.empty()) {
       refuse("images", "must be an object: a name of a modality, and what its file is called");
     }
-    std::vector<std::string> order = texts_or(json_, "modalities");
+    std::vector<std::string> order = texts_or(json(), "modalities");
     if (order.empty()) {
       // FLAIR, T1, T1c, T2 is the order of the alphabet, too.
       for (const auto& [name, value] : images.items()) order.push_back(name);
@@ -237,7 +184,7 @@ class Parser {
         }
       }
     }
-    if (json_.contains("label")) profile_.label = patterns(json_["label"], "label");
+    if (json().contains("label")) profile_.label = patterns(json()["label"], "label");
     for (const FilePattern& pattern : profile_.label) {
       const auto same = used.find({pattern.match, pattern.channel});
       if (same != used.end()) {
@@ -259,8 +206,8 @@ class Parser {
   }
 
   void parse_values() {
-    if (!json_.contains("values")) refuse("values", "is missing");
-    const Ordered& values = json_["values"];
+    if (!json().contains("values")) refuse("values", "is missing");
+    const Ordered& values = json()["values"];
     if (!values.is_object() || values.empty()) {
       refuse("values", "must be an object: a label value, and the tissue that it stands for");
     }
@@ -283,8 +230,8 @@ class Parser {
   }
 
   void parse_regions() {
-    if (!json_.contains("regions")) refuse("regions", "is missing");
-    const Ordered& regions = json_["regions"];
+    if (!json().contains("regions")) refuse("regions", "is missing");
+    const Ordered& regions = json()["regions"];
     if (!regions.is_object() || regions.empty()) {
       refuse("regions", "must be an object: a name, and the tissues that belong to it");
     }
@@ -304,8 +251,8 @@ class Parser {
   }
 
   void parse_grids() {
-    if (!json_.contains("grids")) return;
-    const Ordered& grids = json_["grids"];
+    if (!json().contains("grids")) return;
+    const Ordered& grids = json()["grids"];
     if (!grids.is_array()) refuse("grids", "must be a list");
     for (const Ordered& item : grids) {
       check_keys(item, {"shape", "axes", "spacing"}, "grids");
@@ -328,9 +275,9 @@ class Parser {
   }
 
   void parse_tables() {
-    if (!json_.contains("tables")) return;
-    if (!json_["tables"].is_array()) refuse("tables", "must be a list");
-    for (const Ordered& item : json_["tables"]) {
+    if (!json().contains("tables")) return;
+    if (!json()["tables"].is_array()) refuse("tables", "must be a list");
+    for (const Ordered& item : json()["tables"]) {
       check_keys(item,
                  {"file", "id", "institution", "grade", "compare", "missing", "institution_in_ids"},
                  "tables");
@@ -355,15 +302,15 @@ class Parser {
   }
 
   void parse_constants() {
-    if (!json_.contains("constants")) return;
-    check_keys(json_["constants"], {"institution", "grade"}, "constants");
-    profile_.institution = text_in(json_["constants"], "institution", "constants");
-    profile_.grade = text_in(json_["constants"], "grade", "constants");
+    if (!json().contains("constants")) return;
+    check_keys(json()["constants"], {"institution", "grade"}, "constants");
+    profile_.institution = text_in(json()["constants"], "institution", "constants");
+    profile_.grade = text_in(json()["constants"], "grade", "constants");
   }
 
   void parse_phantom() {
-    if (!json_.contains("phantom") || json_["phantom"].is_null()) return;
-    const Ordered& phantom = json_["phantom"];
+    if (!json().contains("phantom") || json()["phantom"].is_null()) return;
+    const Ordered& phantom = json()["phantom"];
     check_keys(phantom, {"case", "extension", "institutions", "visits", "files", "table", "text"},
                "phantom");
     ProfileWriting& writing = profile_.writing;
@@ -400,8 +347,6 @@ class Parser {
     }
   }
 
-  const Ordered& json_;
-  const std::string& where_;
   std::set<std::string> known_;  // what patterns of files may speak of
   Profile profile_;
 };

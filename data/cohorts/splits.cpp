@@ -247,10 +247,10 @@ Splits grow_splits(const Splits& earlier, const std::set<std::string>& listed,
     // The fold that would test the patient, should it be new.
     std::string tests;
     const std::string stratum = stratum_key(*whole.first);
-    const auto burden = [&](const std::string& fold) {
+    const auto burden = [&, &patient = name](const std::string& fold) {
       Growing& parts = growing.at(fold);
       return std::tuple(parts.tested[stratum], parts.members["test"].size(),
-                        hash_hex(std::string_view(name + fold)));
+                        hash_hex(std::string_view(patient + fold)));
     };
     bool known = false;
     for (auto& [fold, parts] : growing) {

@@ -101,6 +101,25 @@ std::optional<Grid> common_grid(const std::vector<SourceCase>& cases, int jobs) 
   return grid;
 }
 
+std::string unlike_published(const Profile& profile, const Grid& grid) {
+  const std::array<double, 3> here = to_file_order(grid.spacing_mm);
+  std::vector<std::string> published;
+  for (const ProfileGrid& each : profile.grids) {
+    std::array<double, 3> there = each.spacing_mm;
+    if (!(there[0] > 0)) return "";
+    if (!each.axes.empty() && !grid.orientation.empty()) {
+      there = turned(there, axis_turn(each.axes, grid.orientation));
+    }
+    if (same_size(here, there)) return "";
+    published.push_back(fmt::format("{}", fmt::join(there, " x ")));
+  }
+  if (published.empty()) return "";
+  return fmt::format(
+      "most volumes have voxels of {} mm, {} is published with {}: were they prepared as its cases "
+      "are (registered, resampled, skull-stripped)?",
+      fmt::join(here, " x "), profile.title, fmt::join(published, " or "));
+}
+
 std::vector<std::string> find_label_maps(const std::vector<std::pair<std::string, fs::path>>& maps,
                                          const std::vector<std::string>& modalities,
                                          std::vector<SourceCase>& cases) {

@@ -16,6 +16,11 @@ namespace lacuna::data {
 // None when no file says anything. Parallel over cases.
 std::optional<Grid> common_grid(const std::vector<SourceCase>& cases, int jobs);
 
+// What to say where the volumes' voxel size is on none of the grids that the data set is published
+// on (Profile::grids): they were perhaps not prepared as the others. "" where it is, where the
+// profile states none, or where nothing is known. Other axes are no such case: volumes are turned.
+std::string unlike_published(const Profile& profile, const Grid& grid);
+
 // Adds the files of the label maps NAME -> directory to the cases. A map of a modality is named
 // like the modality's image, or <id>_<modality>.nii.gz, in the directory or in its subdirectory
 // <id>. Returns a line per map: how many cases have it. Throws ConfigError: a bad name, no such

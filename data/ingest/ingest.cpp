@@ -9,6 +9,7 @@
 #include <fmt/ranges.h>
 
 #include "base/error.h"
+#include "base/files/grouped_writes.h"
 #include "base/files/hash.h"
 #include "base/process/parallel.h"
 #include "base/text/log.h"
@@ -48,10 +49,10 @@ std::optional<CaseInfo> keep_case(const std::filesystem::path& path, const Sourc
 }
 
 // A failure to write ends the run: what is wrong with the disk is wrong for every case.
-void write_case(FileSystem& files, const std::filesystem::path& path,
-                const std::vector<std::byte>& bytes) {
+template <typename Write>
+void writing(const Write& write) {
   try {
-    write_durably(files, path, bytes);
+    write();
   } catch (const DataError& error) {
     throw_error<Error>("{} Finished cases are kept: run the same command again to go on.",
                        error.what());
@@ -256,6 +257,10 @@ IngestReport ingest(const IngestOptions& options, FileSystem& files) {
   // A cache of before, which states no grid, goes on as it is.
   CaseRules rules = options.rules;
   rules.grid = earlier ? earlier->grid : common_grid(source.cases, options.jobs);
+  if (const std::string odd = rules.grid ? unlike_published(profile, *rules.grid) : "";
+      !odd.empty()) {
+    log::warn("{}", odd);
+  }
   files.make_directories(options.output / "cases");
 
   IngestReport report;
@@ -273,6 +278,7 @@ IngestReport ingest(const IngestOptions& options, FileSystem& files) {
   std::map<Remark::Kind, std::vector<std::string>> remarks;
   const auto total = static_cast<std::int64_t>(source.cases.size());
   Progress progress("ingest", "cases", total, options.progress);
+  GroupedWrites writes(files, static_cast<std::size_t>(options.jobs));
   parallel_for(options.jobs, total, [&](std::int64_t i) {
     const SourceCase& found = source.cases[static_cast<std::size_t>(i)];
     const std::string file = "cases/" + found.name.id + ".h5";
@@ -282,7 +288,7 @@ IngestReport ingest(const IngestOptions& options, FileSystem& files) {
       const bool kept = info.has_value();
       if (!kept) {
         CaseBytes made = ingest_case(found, profile, rules);
-        write_case(files, path, made.bytes);
+        writing([&] { writes.add(path, std::move(made.bytes)); });
         info = made.header.info;
         const std::lock_guard lock(mutex);
         for (const Remark& remark : made.remarks) remarks[remark.kind].push_back(remark.text);
@@ -311,6 +317,7 @@ IngestReport ingest(const IngestOptions& options, FileSystem& files) {
     }
     progress.advance();
   });
+  writing([&] { writes.finish(); });
   progress.finish();
   for (auto& [kind, texts] : remarks) {
     std::sort(texts.begin(), texts.end());

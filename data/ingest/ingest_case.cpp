@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <cmath>
 #include <cstring>
 #include <optional>
@@ -14,154 +13,14 @@
 #include "base/error.h"
 #include "base/files/hash.h"
 #include "data/cache/case_writer.h"
+#include "data/ingest/case_reader.h"
 #include "data/ingest/intensity_statistics.h"
-#include "data/nifti/nifti.h"
-#include "data/nifti/orientation.h"
 #include "data/nifti/regrid.h"
 #include "data/types/axis_order.h"
 #include "data/types/recipe.h"
 
 namespace lacuna::data {
 namespace {
-
-// Files of one case were registered to one grid; converters round positions differently in the
-// last digits. A tenth of a millimetre is far below a voxel and far above rounding.
-constexpr double kPositionTolerance = 0.1;  // mm
-
-std::int64_t modified_ns(const Path& path) {
-  const auto time = std::filesystem::last_write_time(path).time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(time).count();
-}
-
-// A file with what turns it, and resamples it, to the grid of the case.
-struct PlacedFile {
-  NiftiFile file;
-  AxisTurn turn;
-  Extent turned_extent{}, extent{};  // after turning; after resampling, too
-
-  template <typename T>
-  std::vector<T> read() const {
-    return turned(file.read<T>(), file.header().size, turn);
-  }
-  bool resampled() const { return turned_extent != extent; }
-};
-
-// Where the voxels of a (turned) volume lie; arrays along i, j, k.
-struct Placement {
-  std::array<std::int64_t, 3> size{};
-  std::array<double, 3> voxel_mm{};
-  Affine affine{};
-};
-
-// Opens the files of a case one after the other and checks that all lie on one grid.
-class CaseReader {
- public:
-  explicit CaseReader(const CaseRules& rules) : rules_(rules) {
-    if (rules.grid) orientation = rules.grid->orientation;
-  }
-
-  PlacedFile open(const Path& path, int channel = -1) {
-    const auto bytes = posix_file_system().read(path);
-    sources.push_back({path.filename().string(), bytes.size(), modified_ns(path), hash_hex(bytes)});
-    PlacedFile placed{NiftiFile(path, bytes, channel), {}};
-    const NiftiHeader& header = placed.file.header();
-    if (const std::string odd = contradiction(header); !odd.empty()) {
-      remarks.push_back({Remark::Kind::kContradiction, fmt::format("{}: {}", path.string(), odd)});
-    }
-    if (header.has_position()) {
-      const std::string codes = axis_codes(header.affine());
-      if (!grid && !rules_.grid) orientation = codes;
-      if (!orientation.empty()) placed.turn = axis_turn(codes, orientation);
-    } else if (!grid && rules_.grid && !orientation.empty()) {
-      remarks.push_back(
-          {Remark::Kind::kNoPosition,
-           fmt::format("{}: does not say where its axes point; they are taken as they lie",
-                       path.string())});
-      orientation.clear();
-    }
-    const Placement here{turned(header.size, placed.turn), turned(header.voxel_mm, placed.turn),
-                         turned(header.affine(), header.size, placed.turn)};
-    if (grid) {
-      check_grid(here, path);
-    } else {
-      grid = here;
-      first = path;
-      choose_voxel_size(path);
-    }
-    placed.turned_extent = to_depth_first(here.size);
-    placed.extent = to_depth_first(size);
-    return placed;
-  }
-
-  std::optional<Placement> grid;  // of the files, turned
-  Path first;
-  std::string orientation;             // of the case; "": unknown
-  std::array<std::int64_t, 3> size{};  // of the case: the grid's, or after resampling
-  std::vector<SourceFile> sources;
-  std::vector<Remark> remarks;
-
-  Affine affine() const { return regridded(grid->affine, grid->size, size); }
-  std::array<double, 3> voxel_mm() const {
-    std::array<double, 3> result = grid->voxel_mm;
-    for (std::size_t a = 0; a < 3; ++a) {
-      result[a] *= static_cast<double>(grid->size[a]) / static_cast<double>(size[a]);
-    }
-    return size == grid->size ? grid->voxel_mm : result;
-  }
-
- private:
-  void choose_voxel_size(const Path& path) {
-    size = grid->size;
-    if (!rules_.grid) return;
-    const std::array<double, 3> wanted = to_file_order(rules_.grid->spacing_mm);
-    bool same = true;
-    for (std::size_t a = 0; a < 3; ++a) {
-      same = same && std::abs(grid->voxel_mm[a] - wanted[a]) <= kSpacingTolerance * wanted[a];
-    }
-    if (same) return;
-    if (!rules_.resample) {
-      throw_error<DataError>(
-          "{}: voxels of {} mm, those of the cohort have {} (along {}). Resample the case with "
-          "--resample (images linearly, labels by the nearest voxel), or leave it out.",
-          path.string(), fmt::join(grid->voxel_mm, " x "), fmt::join(wanted, " x "),
-          orientation.empty() ? "i, j, k" : orientation);
-    }
-    for (std::size_t a = 0; a < 3; ++a) {
-      size[a] = regridded(grid->size[a], grid->voxel_mm[a], wanted[a]);
-    }
-  }
-
-  void check_grid(const Placement& here, const Path& path) const {
-    if (here.size != grid->size) {
-      throw_error<DataError>(
-          "{}: {} voxels, but {} has {}. All files of a case must lie on one grid: register and "
-          "resample them, or leave the case out.",
-          path.string(), fmt::join(here.size, " x "), first.filename().string(),
-          fmt::join(grid->size, " x "));
-    }
-    // The affine of a grid is known by where it puts the corners.
-    double worst = 0;
-    const Affine &a = here.affine, &b = grid->affine;
-    for (int corner = 0; corner < 8; ++corner) {
-      for (std::size_t row = 0; row < 3; ++row) {
-        double distance = a[row][3] - b[row][3];
-        for (std::size_t axis = 0; axis < 3; ++axis) {
-          const auto last = static_cast<double>(here.size[axis] - 1);
-          if ((corner >> axis & 1) != 0) distance += (a[row][axis] - b[row][axis]) * last;
-        }
-        worst = std::max(worst, std::abs(distance));
-      }
-    }
-    if (worst > kPositionTolerance) {
-      throw_error<DataError>(
-          "{}: lies elsewhere than {}: their affines put a corner {:.1f} mm apart. Register the "
-          "files to one grid, or leave the case out.",
-          path.string(), first.filename().string(), worst);
-    }
-  }
-
-  const CaseRules& rules_;
-};
 
 // Grows `box` by the voxels that differ from `background`.
 template <typename T>
@@ -231,7 +90,7 @@ void note_cap(const IntensityStatistics& statistics, const Path& path,
        fmt::format(
            "{}: intensities on so small a scale ({:.4g} to {:.4g}) that the published capped "
            "normalisation would clip half of them and more; methods that use it clip at "
-           "{:.4g} instead",
+           "{:.4g} instead, or refuse the case with method_options.official",
            path.string(), statistics.minimum, statistics.maximum, statistics.cap_edge)});
 }
 
@@ -266,7 +125,7 @@ std::vector<std::uint8_t> resampled(const PlacedFile& placed, std::vector<std::u
 }
 
 std::vector<std::uint8_t> read_tissues(const PlacedFile& placed, const Path& path,
-                                       const Profile& profile) {
+                                       const Profile& profile, std::vector<Remark>& remarks) {
   std::vector<std::uint8_t> label = placed.read<std::uint8_t>();
   std::array<std::uint8_t, 256> tissues{};
   std::array<bool, 256> known{};
@@ -294,6 +153,13 @@ std::vector<std::uint8_t> read_tissues(const PlacedFile& placed, const Path& pat
             "or choose another --profile.",
             path.string(), fmt::join(strange, ", "), profile.name, fmt::join(allowed, ", ")),
         there);
+  }
+  if (std::find(label.begin(), label.end(), std::uint8_t{0}) == label.end()) {
+    remarks.push_back(
+        {Remark::Kind::kFullLabel,
+         fmt::format("{}: no voxel of it is background. A mask that is the same everywhere is no "
+                     "segmentation: check the file",
+                     path.string())});
   }
   return resampled(placed, std::move(label));
 }
@@ -441,12 +307,13 @@ CaseBytes ingest_case(const SourceCase& source, const Profile& profile, const Ca
     volumes[m] = read_volume(placed, source.images[m], header.statistics[m], box, reader.remarks);
     info.available |= SubsetMask{1} << m;
   }
-  const Extent extent = to_depth_first(reader.size);
+  const Extent extent = to_depth_first(reader.size());
   std::vector<std::uint8_t> label;
   if (source.label.empty()) {
     reader.sources.emplace_back();
   } else {
-    label = read_tissues(reader.open(source.label), source.label, profile);
+    const PlacedFile placed = reader.open(source.label);
+    label = read_tissues(placed, source.label, profile, reader.remarks);
     grow_box(label, extent, std::uint8_t{0}, box);
   }
   info.full_extent = extent;
@@ -454,7 +321,7 @@ CaseBytes ingest_case(const SourceCase& source, const Profile& profile, const Ca
   info.box_extent = box.extent();
   info.spacing_mm = to_depth_first(reader.voxel_mm());
   info.affine = reader.affine();
-  header.orientation = reader.orientation;
+  header.orientation = reader.orientation();
   CaseVoxels kept = crop(volumes, label, extent, box);
   for (const LabelMapSource& map : source.label_maps) {
     header.label_maps.push_back({map.name, 0});

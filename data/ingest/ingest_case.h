@@ -18,7 +18,7 @@ namespace lacuna::data {
 
 // Something odd about a case that is taken all the same.
 struct Remark {
-  enum class Kind { kContradiction, kNoPosition, kBackground, kCap };
+  enum class Kind { kContradiction, kNoPosition, kBackground, kCap, kFullLabel };
   Kind kind;
   std::string text;
 };

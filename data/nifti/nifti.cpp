@@ -55,6 +55,7 @@ constexpr NiftiType type_of() {
   if constexpr (std::is_same_v<NiftiValue, std::uint8_t>) return NiftiType::kUint8;
   if constexpr (std::is_same_v<NiftiValue, std::int16_t>) return NiftiType::kInt16;
   if constexpr (std::is_same_v<NiftiValue, float>) return NiftiType::kFloat32;
+  if constexpr (std::is_same_v<NiftiValue, double>) return NiftiType::kFloat64;
 }
 
 template <typename T>
@@ -275,6 +276,8 @@ template bool NiftiFile::fits<std::int16_t>() const;
 template bool NiftiFile::fits<std::uint8_t>() const;
 template void write_nifti<float>(FileSystem&, const Path&, const NiftiHeader&,
                                  std::span<const float>, int);
+template void write_nifti<double>(FileSystem&, const Path&, const NiftiHeader&,
+                                  std::span<const double>, int);
 template void write_nifti<std::int16_t>(FileSystem&, const Path&, const NiftiHeader&,
                                         std::span<const std::int16_t>, int);
 template void write_nifti<std::uint8_t>(FileSystem&, const Path&, const NiftiHeader&,

@@ -71,7 +71,8 @@ void require_finite(std::span<const float> values, const Extent& extent, const P
 
 // Writes a D x H x W volume onto the grid of `grid` (size, position and description; type, scaling
 // and version are chosen anew: T unscaled, NIfTI-1), compressed when the name ends in .gz. Durable
-// and atomic. T as for read(). Throws DataError; Error when the number of values is not the grid's.
+// and atomic. T as for read(), or double. Throws DataError; Error when the number of values is not
+// the grid's.
 template <typename T>
 void write_nifti(FileSystem& files, const Path& path, const NiftiHeader& grid,
                  std::span<const T> volume, int level = 6);

@@ -127,7 +127,7 @@ void SampleMaker::clear_absent(SubsetMask available, float* image) const {
 void SampleMaker::read_mirrored(const CaseFile& file, const Crop& crop,
                                 const std::array<bool, 3>& mirror, float* image,
                                 std::uint8_t* label) {
-  const auto [depth, height, width] = crop.extent;
+  const std::int64_t depth = crop.extent[0], height = crop.extent[1], width = crop.extent[2];
   const std::int64_t plane = height * width;
   const auto target = [&](std::int64_t d, std::int64_t h) {
     return mirrored(mirror[0], d, depth) * plane + mirrored(mirror[1], h, height) * width;
@@ -161,7 +161,7 @@ void SampleMaker::copy_labels(const CaseFile& file, const Crop& crop,
 void SampleMaker::read_source(const CaseFile& file, const Crop& crop,
                               const std::array<bool, 3>& mirror) {
   constexpr int kLanes = ResampleSource::kLanes;
-  const auto [depth, height, width] = crop.extent;
+  const std::int64_t depth = crop.extent[0], height = crop.extent[1], width = crop.extent[2];
   source_.reset(crop.extent, modalities_);
   for (int first = 0; first < modalities_; first += kLanes) {
     for (std::int64_t begin = 0, count = 0; begin < depth; begin += count) {

@@ -101,6 +101,32 @@ void OverlayWriter::keep(int case_index, data::SubsetMask subset, const Pixels& 
   kept.predictions[subset] = cut(segmentation);
 }
 
+void OverlayWriter::pack(Packer& packer) const {
+  packer.put(std::uint64_t{kept_.size()});
+  for (const auto& [index, kept] : kept_) {
+    packer.put(index);
+    packer.put(kept.slice);
+    packer.put(kept.truth);
+    packer.put(std::uint64_t{kept.predictions.size()});
+    for (const auto& [subset, pixels] : kept.predictions) {
+      packer.put(subset);
+      packer.put(pixels);
+    }
+  }
+}
+
+void OverlayWriter::unpack(Unpacker& unpacker) {
+  for (auto count = unpacker.take<std::uint64_t>(); count > 0; --count) {
+    Kept& kept = kept_[unpacker.take<int>()];
+    kept.slice = unpacker.take<std::int64_t>();
+    kept.truth = unpacker.take_list<std::uint8_t>();
+    for (auto subsets = unpacker.take<std::uint64_t>(); subsets > 0; --subsets) {
+      const auto subset = unpacker.take<data::SubsetMask>();
+      kept.predictions[subset] = unpacker.take_list<std::uint8_t>();
+    }
+  }
+}
+
 void OverlayWriter::write(FileSystem& files, const Path& directory,
                           const std::vector<CaseScore>& scores) const {
   std::vector<std::pair<double, int>> order;

@@ -18,6 +18,7 @@
 
 #include "base/files/file_system.h"
 #include "data/cache/cohort.h"
+#include "evaluation/prediction/packing.h"
 #include "evaluation/prediction/subset_evaluation.h"
 
 namespace lacuna::evaluation {
@@ -31,6 +32,10 @@ class OverlayWriter {
 
   // For EvaluationOptions::keep. `segmentation`: D x H x W on the full grid.
   void keep(int case_index, data::SubsetMask subset, const std::vector<std::uint8_t>& segmentation);
+
+  // What was kept, for another rank's writer of the same cohort, which adds it to its own.
+  void pack(Packer& packer) const;
+  void unpack(Unpacker& unpacker);
 
   // Durably, into `directory` (made if need be). Does nothing without scores of kept cases; one
   // case is both best and worst and is written once, as best. Throws DataError.

@@ -4,7 +4,11 @@
 
 namespace lacuna::methods::mckd {
 
-data::DataRecipe Method::recipe() const { return shared_data_recipe(options_.recipe); }
+data::DataRecipe Method::recipe() const {
+  data::DataRecipe recipe = shared_data_recipe(options_.recipe);
+  recipe.published_cap = options_.official;
+  return recipe;
+}
 
 InferenceRecipe Method::inference() const { return shared_inference(options_.recipe); }
 

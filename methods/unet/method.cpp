@@ -15,16 +15,24 @@ namespace {
 
 constexpr const char* kNetwork = "network";
 
+std::vector<data::Region> regions_of(const Options& options) {
+  std::vector<data::Region> regions = data::tumour_regions();
+  if (options.resection) {
+    regions.push_back({"RC", 1u << static_cast<unsigned>(data::Tissue::kResection)});
+  }
+  return regions;
+}
+
 }  // namespace
 
 Method::Method(const MethodSettings& settings)
     : options_(binding().parse(settings.options)),
-      network_(std::make_shared<Network>(
-          Shape{.in = settings.modalities.size(),
-                .out = static_cast<std::int64_t>(data::tumour_regions().size()),
-                .levels = options_.levels,
-                .width = settings.width,
-                .deep_supervision = options_.deep_supervision})) {}
+      regions_(regions_of(options_)),
+      network_(std::make_shared<Network>(Shape{.in = settings.modalities.size(),
+                                               .out = static_cast<std::int64_t>(regions_.size()),
+                                               .levels = options_.levels,
+                                               .width = settings.width,
+                                               .deep_supervision = options_.deep_supervision})) {}
 
 std::vector<ParameterGroup> Method::groups() {
   ParameterGroup group{kNetwork, {}};
@@ -83,6 +91,10 @@ InferenceRecipe Method::inference() const {
   // Channels ET, TC, WT: the whole tumour first, then what lies inside it.
   recipe.channels = {
       {2, data::Tissue::kOedema}, {1, data::Tissue::kNecrosis}, {0, data::Tissue::kEnhancing}};
+  // The cavity is no part of the tumour, which counts where both say so.
+  if (options_.resection) {
+    recipe.channels.insert(recipe.channels.begin(), {3, data::Tissue::kResection});
+  }
   return recipe;
 }
 
@@ -103,8 +115,7 @@ Loss Method::loss(const std::string&, const Batch& batch, const Progress&) {
     const std::int64_t stride = std::int64_t{1} << level;
     at::Tensor label = batch.label;
     for (int axis = 1; axis <= 3; ++axis) label = label.slice(axis, 0, label.size(axis), stride);
-    const at::Tensor target =
-        losses::region_targets(label, data::tumour_regions(), logits.scalar_type());
+    const at::Tensor target = losses::region_targets(label, regions_, logits.scalar_type());
     const at::Tensor d = weight * losses::soft_dice_with_logits(logits, target);
     const at::Tensor b =
         weight / double(logits.size(1)) * losses::summed_cross_entropy_with_logits(logits, target);
@@ -135,7 +146,7 @@ const MethodEntry& entry() {
           "zeros. "
           "Training drops random modalities of each sample. Nothing tells the network what is "
           "missing: the baseline that a method for missing modalities has to beat.",
-      .output = "logits of ET, TC, WT (three independent sigmoids follow)",
+      .output = "logits of ET, TC, WT (independent sigmoids follow); with resection also RC",
       .deviations =
           "No spatial augmentation but mirroring, no convolution bias in front of a norm, no deep "
           "supervision unless asked for; Dice per sample with 1 in the denominator.",

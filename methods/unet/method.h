@@ -3,8 +3,8 @@
 //
 // Network, optimiser and loss follow nnU-Net's recipe for region-based training (Isensee et al.
 // 2021); training draws a random subset per sample, so that the comparison with missing-modality
-// methods is about the method and not about what it has seen. Output channels: ET, TC, WT, each a
-// sigmoid.
+// methods is about the method and not about what it has seen. Output channels: ET, TC, WT and, with
+// the option resection, RC, each a sigmoid.
 #pragma once
 
 #include <memory>
@@ -36,6 +36,7 @@ class Method final : public methods::Method {
 
  private:
   Options options_;
+  std::vector<data::Region> regions_;  // one per output channel
   std::shared_ptr<Network> network_;
 };
 

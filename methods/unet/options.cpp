@@ -13,7 +13,12 @@ const OptionBinding<Options>& binding() {
           .choice("training_subsets", &Options::training_subsets, "uniform",
                   {{"uniform", "uniform"}, {"full", "full"}},
                   "Subset policy of training: uniform over all subsets, or full (never drops a "
-                  "modality) to see what zero filling does to a network that never met it.");
+                  "modality) to see what zero filling does to a network that never met it.")
+          .flag(
+              "resection", &Options::resection, false,
+              "A fourth output for the resection cavity (2024 post-treatment labels), so that the "
+              "region RC is predicted and scored.")
+          .added_later();
   return options;
 }
 

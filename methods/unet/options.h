@@ -11,6 +11,7 @@ struct Options {
   std::int64_t levels;
   bool deep_supervision;
   std::string training_subsets;  // a subset policy
+  bool resection;                // a fourth output
 };
 
 const OptionBinding<Options>& binding();

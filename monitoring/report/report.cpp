@@ -21,6 +21,7 @@ constexpr Section kSections[] = {
     {"replicates", "Means", replicates_section},
     {"robustness", "Robustness", robustness_section},
     {"subsets", "Subsets", heat_section},
+    {"calibration", "Calibration", calibration_section},
     {"comparison", "Comparison", comparison_section},
     {"ranks", "Ranks", rank_section},
     {"published", "Published", published_section},

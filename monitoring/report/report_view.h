@@ -80,6 +80,7 @@ std::string headline_section(ReportView& view);
 std::string replicates_section(ReportView& view);
 std::string robustness_section(ReportView& view);
 std::string heat_section(ReportView& view);
+std::string calibration_section(ReportView& view);
 std::string comparison_section(ReportView& view);
 std::string rank_section(ReportView& view);
 std::string published_section(ReportView& view);

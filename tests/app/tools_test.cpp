@@ -74,7 +74,8 @@ LD_DEBUG=libs "$LACUNA_PROGRAM" --version 2>&1 | grep -E 'trying file=[^/]' >tri
 [ ! -s tried ] || { echo 'looked for in the working directory:'; head -n 3 tried; exit 1; }
 : >seen
 ldd "$LACUNA_PROGRAM" | awk '$2 == "=>" {print $1}' | while read -r name; do
-  case $name in libc.so* | libm.so* | libdl.so* | librt.so* | libpthread.so* | libutil.so* | libresolv.so* | linux-vdso*) continue ;; esac
+  case $name in libc.so* | libm.so* | libdl.so* | librt.so* | linux-vdso*) continue ;; esac
+  case $name in libpthread.so* | libutil.so* | libresolv.so*) continue ;; esac
   mkdir "$name.d"
   echo 'not a library' >"$name.d/$name"
   code=0

@@ -13,6 +13,7 @@
 #include <gtest/gtest.h>
 
 #include "base/text/json.h"
+#include "tests/comm/run_ranks.h"
 #include "tests/run_program.h"
 
 namespace lacuna::tests {
@@ -57,6 +58,27 @@ class TrainedModel : public ::testing::Test {
 
   static inline Scratch* scratch_ = nullptr;  // made once: the tests only read what is in it
 };
+
+// Under a launcher, started by the program, and alone: the same files, byte for byte.
+TEST_F(TrainedModel, GivesTheSameFilesOnAnyNumberOfRanks) {
+  const std::string arguments =
+      "eval " + path("run") +
+      " --part train --seen-cases --subsets FLAIR,T1+T2,all --calibration "
+      "--scores surface --et-min 50 --quiet --out ";
+  must(arguments + path("alone"));
+  must(arguments + path("three") + " --ranks 3");
+  const std::string launched =
+      mpirun_command(2) + std::getenv("LACUNA_PROGRAM") + " " + arguments + path("two");
+  ASSERT_EQ(std::system((launched + " >" + path("said") + " 2>&1").c_str()), 0)
+      << read_text(path("said"));
+  for (const char* name : {"cases.csv", "subsets.csv", "table.md", "summary.json",
+                           "overlays/best.safetensors", "overlays/worst.safetensors"}) {
+    const std::string alone = read_text(path("alone") + "/" + name);
+    EXPECT_FALSE(alone.empty()) << name;
+    EXPECT_EQ(read_text(path("two") + "/" + name), alone) << name;
+    EXPECT_EQ(read_text(path("three") + "/" + name), alone) << name;
+  }
+}
 
 TEST_F(TrainedModel, GivesEqualScoresThroughEvalAndThroughItsMaskFiles) {
   const Json summary =

@@ -7,6 +7,8 @@
 
 #include <gtest/gtest.h>
 
+#include "data/augment/augmentation.h"
+#include "data/augment/resample.h"
 #include "data/cache/case_layout.h"
 #include "tests/data/toy_cohort.h"
 
@@ -126,6 +128,33 @@ TEST_P(SampleMakerTest, HeavyAugmentationIsAFunctionOfTheIndexAndLeavesAbsentMod
         std::all_of(absent, absent + voxels(recipe_.patch), [](float v) { return v == 0; }));
     EXPECT_LE(*std::max_element(label.begin(), label.end()), 3);
   }
+}
+
+// By the tissue that interpolation finds most of, which is not the nearest voxel's everywhere.
+TEST_P(SampleMakerTest, TurnedLabelsAreInterpolated) {
+  recipe_.patch = {16, 20, 24};
+  recipe_.augmentation.rotation_probability = 1;
+  const Sample sample(recipe_, file_, 3);
+  const AugmentationDraw drawn = draw_augmentation(recipe_.augmentation, 4, 1, 3);
+  ASSERT_TRUE(drawn.spatial.interpolates());
+  const Extent extent = sample.crop.extent;
+  std::vector<std::uint8_t> label(static_cast<std::size_t>(voxels(extent)));
+  file_.read_label(sample.crop.corner, extent, label.data());
+  ResampleSource source;
+  source.reset(extent, 0);
+  for (std::int64_t d = 0; d < extent[0]; ++d) {
+    for (std::int64_t h = 0; h < extent[1]; ++h) {
+      source.set_label_row(d, h, label.data() + (d * extent[1] + h) * extent[2]);
+    }
+  }
+  const auto turned = [&](bool nearest) {
+    std::vector<std::uint8_t> out(sample.label.size());
+    resample(source, spatial_map(drawn.spatial, recipe_.patch, extent, nullptr),
+             {.nearest_label = nearest}, recipe_.patch, nullptr, out.data());
+    return out;
+  };
+  EXPECT_NE(turned(false), turned(true));
+  EXPECT_EQ(sample.label, turned(false));
 }
 
 // scipy.ndimage.rotate, order 0, mode constant, straight from its definition.

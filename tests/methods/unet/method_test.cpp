@@ -1,5 +1,6 @@
 #include "methods/unet/method.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -61,6 +62,37 @@ TEST(Unet, NeverSeesAMissingModality) {
   image.select(1, 3).fill_(1e9f);
   EXPECT_TRUE(at::equal(method->forward(image, subset), before));
   EXPECT_FALSE(at::equal(method->forward(image.nan_to_num(0), 0b1101), before));
+}
+
+// Regions of 2024: the cavity is tissue 4 and in none of ET, TC, WT.
+TEST(Unet, HasAnOutputForTheResectionCavityOnRequest) {
+  const auto plain = make(0.125, {{"levels", 2}}),
+             method = make(0.125, {{"levels", 2}, {"resection", true}});
+  EXPECT_EQ(parameters(*method), parameters(*plain) + 4 + 1) << "one more row of the head";
+  const auto paints = [](methods::Method& of, int channel) {
+    const auto channels = of.inference().channels;
+    return std::any_of(channels.begin(), channels.end(), [&](const auto& each) {
+      return each.channel == channel && each.tissue == data::Tissue::kResection;
+    });
+  };
+  EXPECT_FALSE(paints(*plain, 3));
+  EXPECT_TRUE(paints(*method, 3));
+  // A network that is sure of RC alone everywhere: the loss is least where all is cavity.
+  {
+    torch::NoGradGuard no_grad;
+    for (auto& item : method->module().named_parameters()) {
+      if (!item.key().starts_with("head")) continue;
+      item.value().zero_();
+      if (item.value().dim() == 1) item.value().copy_(at::tensor({-9.0f, -9.0f, -9.0f, 9.0f}));
+    }
+  }
+  Batch batch = random_batch(2, 8, 0b1111);
+  batch.label.fill_(static_cast<int>(data::Tissue::kResection));
+  const double cavity = method->loss("train", batch, {}).total.item<double>();
+  batch.label.fill_(static_cast<int>(data::Tissue::kEnhancing));
+  const double enhancing = method->loss("train", batch, {}).total.item<double>();
+  EXPECT_LT(cavity, 0.1);
+  EXPECT_GT(enhancing, 5);
 }
 
 TEST(ZeroFill, DropsPerSample) {

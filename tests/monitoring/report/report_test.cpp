@@ -97,6 +97,33 @@ TEST(Report, EscapesEveryNameThatUsersChoose) {
             0);
 }
 
+TEST(Report, ShowsCalibrationPerSubsetWhereItWasMeasured) {
+  const TemporaryDirectory directory;
+  write_synthetic_run(directory / "mckd", {});
+  const auto page = [&] { return make_report(read_runs({directory / "mckd"}), "today"); };
+  EXPECT_THAT(page(), Not(HasSubstr("id=\"calibration\"")));
+  const auto scores = [](double ece, double brier) {
+    return Json{{"ET", {{"calibration", {{"ece", ece}, {"brier", brier}}}}},
+                {"WT", {{"calibration", {{"ece", nullptr}, {"brier", 0.25}}}}}};
+  };
+  const Json summary = {{"modalities", {"FLAIR", "T1", "T1c", "T2"}},
+                        {"hd95_definition", "directed"},
+                        {"mean", {{"scores", scores(0.02222, 0.03333)}}},
+                        {"subsets",
+                         {{{"subset", "FLAIR"}, {"scores", scores(0.01234, 0.05678)}},
+                          {{"subset", "T1<b>"}, {"scores", scores(0.04321, 0.08765)}}}}};
+  std::ofstream(directory / "mckd/eval/fold0-test/summary.json") << summary.dump();
+  const std::string made = page();
+  const std::size_t begin = made.find("<section id=\"calibration\"");
+  ASSERT_NE(begin, std::string::npos);
+  const std::string section = made.substr(begin, made.find("</section>", begin) - begin);
+  const std::string none = "<td class=\"none\">–</td>";  // TC, and the ECE of WT
+  EXPECT_THAT(section, HasSubstr("<th>FLAIR</th><td>0.0123</td>" + none + none + "<td>0.0568</td>" +
+                                 none + "<td>0.2500</td>"));
+  EXPECT_THAT(section, HasSubstr("<th>T1&lt;b&gt;</th><td>0.0432</td>"));
+  EXPECT_THAT(section, HasSubstr("<th>mean</th><td>0.0222</td>"));
+}
+
 TEST(Report, ExplainsWhatAnEmptyRunDirectoryLacks) {
   const TemporaryDirectory directory;
   std::filesystem::create_directories(directory / "empty");
