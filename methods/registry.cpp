@@ -12,12 +12,14 @@ namespace lacuna::methods {
 namespace acn { const MethodEntry& entry(); }
 namespace ccsd { const MethodEntry& entry(); }
 namespace mckd { const MethodEntry& entry(); }
+namespace mctseg { const MethodEntry& entry(); }
 namespace mmformer { const MethodEntry& entry(); }
 namespace mst_kdnet { const MethodEntry& entry(); }
 namespace pmkl { const MethodEntry& entry(); }
 namespace rfnet { const MethodEntry& entry(); }
 namespace robust_mseg { const MethodEntry& entry(); }
 namespace shaspec { const MethodEntry& entry(); }
+namespace smml { const MethodEntry& entry(); }
 namespace smu_net { const MethodEntry& entry(); }
 namespace u_hemis { const MethodEntry& entry(); }
 namespace u_hved { const MethodEntry& entry(); }
@@ -30,12 +32,14 @@ const std::vector<const MethodEntry*>& all_methods() {
         &acn::entry(),
         &ccsd::entry(),
         &mckd::entry(),
+        &mctseg::entry(),
         &mmformer::entry(),
         &mst_kdnet::entry(),
         &pmkl::entry(),
         &rfnet::entry(),
         &robust_mseg::entry(),
         &shaspec::entry(),
+        &smml::entry(),
         &smu_net::entry(),
         &u_hemis::entry(),
         &u_hved::entry(),

@@ -10,20 +10,12 @@
 // thread-safe.
 #pragma once
 
-#include <cstdint>
 #include <memory>
 #include <vector>
 
-#include "models/forward_mode.h"
-#include "models/linear.h"
+#include "models/token_layers.h"
 
 namespace lacuna::models {
-
-struct TokenTransformerShape {
-  std::int64_t width = 512, heads = 8, hidden = 4096;
-  int depth = 1;
-  double dropout = 0.1;
-};
 
 class TokenTransformer : public torch::nn::Module {
  public:
@@ -36,16 +28,12 @@ class TokenTransformer : public torch::nn::Module {
  private:
   struct Layer {
     std::shared_ptr<LayerNorm> attention_norm, mlp_norm;
-    std::shared_ptr<Linear> qkv, proj, first, second;
+    std::shared_ptr<TokenAttention> attention;
+    std::shared_ptr<TokenFeedForward> mlp;
   };
-  at::Tensor attend(const Layer& layer, const at::Tensor& x, const ForwardMode& mode) const;
 
   TokenTransformerShape shape_;
   std::vector<Layer> layers_;
 };
-
-// N x C x d x h x w -> N x (d h w) x C, rows in the order of memory, and back.
-at::Tensor tokens_of(const at::Tensor& map);
-at::Tensor map_of(const at::Tensor& tokens, at::IntArrayRef extent);
 
 }  // namespace lacuna::models

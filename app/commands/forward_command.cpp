@@ -8,7 +8,7 @@
 #include <vector>
 
 #include <ATen/ops/cat.h>
-#include <fmt/core.h>
+#include <fmt/ranges.h>
 #include <torch/utils.h>
 
 #include "app/shared/command.h"
@@ -25,7 +25,7 @@ namespace {
 
 struct ForwardArguments {
   std::string method, weights, input, available = "all", label, phase, out;
-  std::vector<std::string> settings;
+  std::vector<std::string> settings, extras;
   std::vector<std::int64_t> size;
   std::int64_t samples = 1, epoch = 0;
   double width = 1;
@@ -98,6 +98,43 @@ at::Tensor read_label(const std::string& source, const at::Tensor& input, int cl
         source, highest, classes - 1);
   }
   return label;
+}
+
+// What the method asks for beside image and label, NAME=SOURCE of each.
+void read_extras(const std::vector<std::string>& given, const methods::Method& method,
+                 at::ScalarType type, methods::Batch& batch) {
+  const auto& known = method.recipe().label_maps;
+  for (const std::string& extra : given) {
+    const auto equals = extra.find('=');
+    const std::string name = extra.substr(0, equals);
+    const auto use = std::find_if(known.begin(), known.end(),
+                                  [&](const data::LabelMapUse& each) { return each.name == name; });
+    if (equals == std::string::npos || use == known.end()) {
+      std::vector<std::string> names;
+      for (const data::LabelMapUse& each : known) names.push_back(each.name);
+      throw_error<ConfigError>(
+          "--extra {}: expected NAME=FILE or NAME=fill:SEED; this method {}", extra,
+          names.empty() ? "takes no label maps" : fmt::format("takes {}", fmt::join(names, ", ")));
+    }
+    const std::string source = extra.substr(equals + 1);
+    const at::Tensor& image = batch.image;
+    std::vector<std::int64_t> shape = image.sizes().vec();
+    if (const auto seed = fill_seed(source)) {
+      shape[1] *= use->classes;
+      batch.extras[name] = methods::fill_input(name, shape, *seed).to(type);
+      continue;
+    }
+    const at::Tensor maps = methods::read_tensor(TensorFile(source), source, name);
+    if (maps.sizes() != at::IntArrayRef(shape)) {
+      throw_error<ConfigError>("{}: {} does not have the input's shape N x M x D x H x W", source,
+                               name);
+    }
+    if (const auto highest = maps.max().item<std::int64_t>(); highest >= use->classes) {
+      throw_error<ConfigError>("{}: {} has values up to {}, the method takes {} classes (0 to {})",
+                               source, name, highest, use->classes, use->classes - 1);
+    }
+    batch.extras[name] = maps.to(at::kByte);
+  }
 }
 
 // "A,B;C,D": samples by ';', the draws of a sample by ','. -> [draw][sample]. One sample or one
@@ -194,6 +231,7 @@ void run(const ForwardArguments& arguments) {
   batch.image = input;
   batch.label = read_label(arguments.label, input, label_classes(*method));
   batch.subsets = subsets;
+  read_extras(arguments.extras, *method, type, batch);
   batch.origin.resize(samples);
   methods::Progress progress;
   progress.steps = methods::find_method(arguments.method).epochs;
@@ -247,6 +285,12 @@ void add_forward(CLI::App& program, ExitCode&) {
   command->add_option("--label", arguments->label,
                       "safetensors with tensor label (N, D, H, W), or fill:SEED: prints losses and "
                       "gradient norms as JSON");
+  command
+      ->add_option("--extra", arguments->extras,
+                   "NAME=FILE: label maps of the method, safetensors with tensor NAME (N, FLAIR T1 "
+                   "T1c T2, D, H, W); NAME=fill:SEED: a value for each class and modality "
+                   "(class-major, modalities as published)")
+      ->allow_extra_args(false);
   command->add_option("--phase", arguments->phase,
                       "Phase whose loss is computed (default: all but meta phases)");
   command->add_option("--epoch", arguments->epoch, "Epoch, for ramps")->capture_default_str();

@@ -92,6 +92,7 @@ void run(const IngestArguments& arguments, ExitCode& code) {
   }
   for (const auto& item : report.cohort.refused) log::error("{} refused: {}", item.id, item.reason);
   if (!report.cohort.refused.empty()) code = ExitCode::kError;
+  if (report.bad_label_maps > 0) code = ExitCode::kBadUsage;
 }
 
 }  // namespace
@@ -138,7 +139,9 @@ void add_ingest(CLI::App& program, ExitCode& code) {
   command->add_flag("--quiet", arguments->quiet, "Print errors only");
   command->footer(
       "Example: lacuna ingest --in MICCAI_BraTS_2018_Data_Training --out cache\n"
-      "Exit code 1 when a case was refused; the good ones are in the cache all the same.");
+      "Exit code 1 when a case was refused, 2 when it was for a label map of --extra; the good "
+      "ones "
+      "are in the cache all the same.");
   command->callback([arguments, &code] { run(*arguments, code); });
 }
 

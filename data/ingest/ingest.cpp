@@ -305,6 +305,10 @@ IngestReport ingest(const IngestOptions& options, FileSystem& files) {
       const std::lock_guard lock(mutex);
       cohort.refused.push_back({found.name.id, to_utf8(error.what())});
       strange.emplace(found.name.id, error.values);
+    } catch (const LabelMapError& error) {
+      const std::lock_guard lock(mutex);
+      ++report.bad_label_maps;
+      cohort.refused.push_back({found.name.id, to_utf8(error.what())});
     } catch (const DataError& error) {
       const std::lock_guard lock(mutex);
       cohort.refused.push_back({found.name.id, to_utf8(error.what())});
@@ -328,6 +332,10 @@ IngestReport ingest(const IngestOptions& options, FileSystem& files) {
   const auto by_id = [](const auto& a, const auto& b) { return a.id < b.id; };
   std::sort(cohort.cases.begin(), cohort.cases.end(), by_id);
   std::sort(cohort.refused.begin(), cohort.refused.end(), by_id);
+  if (cohort.cases.empty() && report.bad_label_maps == std::ssize(cohort.refused)) {
+    throw_error<ConfigError>("--extra: no label map fits its case. The first: {}",
+                             cohort.refused.front().reason);
+  }
   if (cohort.cases.empty()) {
     throw_error<DataError>("{}: none of {} cases can be used. The first: {}",
                            options.input.string(), cohort.refused.size(),

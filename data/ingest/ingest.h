@@ -42,6 +42,7 @@ struct IngestReport {
   Cohort cohort;  // cohort.refused: what was not taken, and why
   std::string why_profile, licence;
   std::int64_t made = 0, kept = 0;
+  std::int64_t bad_label_maps = 0;                  // cases that were refused for a label map alone
   std::uint64_t source_bytes = 0, cache_bytes = 0;  // of the made cases; of all
   bool cohort_changed = false;
   std::string splits_form;  // what `splits_file` was recognised as
@@ -50,7 +51,7 @@ struct IngestReport {
 
 // Throws DataError: no such directory, no cases, no usable case, a cache of another format version
 // or profile in the way, or the cache cannot be written (what is finished stays). ConfigError: bad
-// options or splits file.
+// options or splits file; no usable case since none of the label maps fits.
 IngestReport ingest(const IngestOptions& options, FileSystem& files);
 
 }  // namespace lacuna::data

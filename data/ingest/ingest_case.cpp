@@ -326,7 +326,11 @@ CaseBytes ingest_case(const SourceCase& source, const Profile& profile, const Ca
   for (const LabelMapSource& map : source.label_maps) {
     header.label_maps.push_back({map.name, 0});
     info.label_maps.push_back(map.name);
-    kept.label_maps.push_back(read_label_map(map, extent, box, reader, header.label_maps.back()));
+    try {
+      kept.label_maps.push_back(read_label_map(map, extent, box, reader, header.label_maps.back()));
+    } catch (const DataError& error) {
+      throw LabelMapError(error.what());
+    }
   }
   header.sources = std::move(reader.sources);
   result.bytes = encode_case(header, kept);

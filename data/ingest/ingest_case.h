@@ -37,6 +37,12 @@ class LabelError : public DataError {
   std::vector<int> values;  // all of the file but 0
 };
 
+// A label map that does not fit its case, or is none.
+class LabelMapError : public DataError {
+ public:
+  using DataError::DataError;
+};
+
 struct CaseRules {
   std::string codec = "none";
   bool allow_missing = false;  // keep a case that lacks modalities
@@ -49,7 +55,8 @@ struct CaseRules {
 // Files of the case may differ in their axes: each is turned to those of the rules. Throws
 // DataError with file, reason and remedy: unreadable or damaged file, shapes or positions that
 // differ within the case, another voxel size than the rules', NaN or infinite voxels, labels
-// outside the profile, an image without content, a missing modality.
+// outside the profile, an image without content, a missing modality; LabelMapError where it is a
+// label map that cannot be read or lies on another grid.
 CaseBytes ingest_case(const SourceCase& source, const Profile& profile, const CaseRules& rules);
 
 // Labels (D x H x W) of a case that ingest_case() made, on the grid of one of its files: resampled

@@ -42,6 +42,7 @@ class Loader::Worker {
                                  info.id);
       }
     }
+    check_label_maps();
     if (options_.rank == 0) {
       tell_of_padding();
       tell_of_label_maps();
@@ -91,6 +92,33 @@ class Loader::Worker {
   std::int64_t skipped_cases() const { return cases_.skipped(); }
 
  private:
+  // Before anything is trained, on every rank alike. A case that cannot be read is dealt with when
+  // its turn comes.
+  void check_label_maps() const {
+    std::vector<std::string> wrong;
+    for (const int index : options_.cases) {
+      const CaseInfo& info = cohort_.cases[static_cast<std::size_t>(index)];
+      const bool asked =
+          std::any_of(options_.recipe.label_maps.begin(), options_.recipe.label_maps.end(),
+                      [&](const LabelMapUse& use) {
+                        return std::find(info.label_maps.begin(), info.label_maps.end(),
+                                         use.name) != info.label_maps.end();
+                      });
+      if (!asked) continue;
+      try {
+        const CaseFile file(cohort_, info);
+        for (const LabelMapUse& use : options_.recipe.label_maps) {
+          if (const auto problem = label_map_problem(file, use)) wrong.push_back(*problem);
+        }
+      } catch (const DataError&) {
+      }
+    }
+    if (wrong.empty()) return;
+    throw_error<ConfigError>(
+        "{}{}", wrong.front(),
+        wrong.size() > 1 ? fmt::format(" (and {} more cases)", wrong.size() - 1) : std::string());
+  }
+
   void tell_of_label_maps() const {
     for (const LabelMapUse& use : options_.recipe.label_maps) {
       const auto having =

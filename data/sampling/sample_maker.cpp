@@ -39,16 +39,22 @@ auto label_of(const CaseFile& file) {
 }
 
 void check_classes(const CaseFile& file, const LabelMapUse& use) {
-  for (const StoredLabelMap& map : file.header().label_maps) {
-    if (map.name != use.name || map.classes <= use.classes) continue;
-    throw_error<DataError>(
-        "case {}: label map {} has values up to {}, the method takes {} classes (0 to {}). Check "
-        "the files that --extra named.",
-        file.info().id, use.name, map.classes - 1, use.classes, use.classes - 1);
-  }
+  if (const auto problem = label_map_problem(file, use)) throw DataError(*problem);
 }
 
 }  // namespace
+
+std::optional<std::string> label_map_problem(const CaseFile& file, const LabelMapUse& use) {
+  for (const StoredLabelMap& map : file.header().label_maps) {
+    if (map.name != use.name || map.classes <= use.classes) continue;
+    return fmt::format(
+        "case {}: label map {} has values up to {}, the method takes {} classes (0 to {}). "
+        "Check the files that --extra named and ingest "
+        "again.",
+        file.info().id, use.name, map.classes - 1, use.classes, use.classes - 1);
+  }
+  return std::nullopt;
+}
 
 SampleMaker::SampleMaker(const DataRecipe& recipe, int modalities)
     : recipe_(recipe), modalities_(modalities) {}

@@ -5,7 +5,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "data/augment/augmentation.h"
@@ -16,6 +18,9 @@
 #include "data/types/recipe.h"
 
 namespace lacuna::data {
+
+// What is wrong with a case's map for a recipe that asks for it, as text; null: nothing.
+std::optional<std::string> label_map_problem(const CaseFile& file, const LabelMapUse& use);
 
 class SampleMaker {
  public:

@@ -14,12 +14,14 @@
 #include <vector>
 
 #include "methods/method.h"
-#include "methods/mmformer/network.h"
 #include "methods/mmformer/options.h"
 #include "methods/registry.h"
 #include "methods/shared/modality_order.h"
+#include "models/token_fusion_network.h"
 
 namespace lacuna::methods::mmformer {
+
+using Network = models::TokenFusionNetwork;
 
 class Method final : public methods::Method {
  public:

@@ -23,11 +23,27 @@ const fs::path& cache() {
     data::PhantomOptions phantom;
     phantom.cases = 5;
     phantom.extent = {32, 64, 64};
+    phantom.profile = "brats2023";  // labels are classes 0 to 3 as they lie
     Progress quiet("phantom", "cases", phantom.cases, ProgressStyle::kQuiet);
     data::write_phantom(posix_file_system(), folder / "in", phantom, quiet);
     data::IngestOptions ingest;
     ingest.input = folder / "in";
     ingest.output = folder / "cache";
+    // Label maps for methods that take some: the labels themselves, of all cases but the second.
+    std::vector<fs::path> labels;
+    for (const auto& item : fs::recursive_directory_iterator(folder / "in")) {
+      if (item.path().filename().string().ends_with("-seg.nii.gz")) labels.push_back(item.path());
+    }
+    std::sort(labels.begin(), labels.end());
+    fs::create_directories(folder / "maps");
+    for (const fs::path& label : labels) {
+      const std::string id = label.parent_path().filename().string();
+      for (const char* modality : {"FLAIR", "T1", "T1c", "T2"}) {
+        if (label == labels.at(1)) continue;
+        fs::copy_file(label, folder / "maps" / (id + "_" + modality + ".nii.gz"));
+      }
+    }
+    ingest.label_maps = {{"sam", folder / "maps"}};
     std::vector<std::string> ids;
     for (const auto& info : data::ingest(ingest, posix_file_system()).cohort.cases) {
       ids.push_back(info.id);
@@ -89,6 +105,16 @@ const std::vector<Example>& examples() {
        0},
       // Its dropout, too.
       {"mmformer", Json::object(), {32, 32, 32}, 3, {"fuse_dice", "sep_cross", "prm_dice"}, 0},
+      // A teacher that sees all images.
+      {"mctseg", Json::object(), {32, 32, 32}, 3, {"fuse_dice", "all_cross", "mod_dice", "l1"}, 0},
+      // Two networks and a refinement, which one case has no label maps for; into what starts
+      // later.
+      {"smml",
+       {{"start_epoch", 400}},
+       {32, 32, 32},
+       3,
+       {"model1_fuse_dice", "model2_pixel", "model1_prototype", "model2_sam_cross"},
+       0},
       // One network for one subset, and one for all; two discriminators in one phase.
       {"smu-net",
        {{"subset", "FLAIR+T1c"}},

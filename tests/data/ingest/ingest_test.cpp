@@ -601,6 +601,16 @@ TEST_F(LabelMapTest, AreStoredBesideTheLabelAndComeWithTheSamples) {
     LoaderOptions options;
     options.cases = {0, 1, 2};
     options.recipe.patch = {8, 9, 7};
+    options.subsets = {{"policy", "full"}, {"granularity", "sample"}};
+    // More classes than the method takes: refused before the first sample.
+    options.recipe.label_maps = {{"sam", 3}};
+    try {
+      const Loader refused(opened, options);
+      ADD_FAILURE() << "was taken";
+    } catch (const ConfigError& error) {
+      EXPECT_THAT(error.what(), HasSubstr("values up to 3, the method takes 3 classes"));
+      EXPECT_THAT(error.what(), HasSubstr("(and 1 more cases)"));
+    }
     options.recipe.label_maps = {{"sam", 4}, {"none", 2}};
     options.recipe.augmentation.plane_turn_degrees = {-10, 9};
     options.subsets = {{"policy", "full"}, {"granularity", "sample"}};
@@ -633,8 +643,17 @@ TEST_F(LabelMapTest, MapsThatDoNotFitAreRefusedByName) {
   write(one, std::vector<std::uint8_t>(static_cast<std::size_t>(voxels(ToySource::kExtent)), 1),
         other);
   EXPECT_THAT(run().cohort.refused.at(0).reason, HasSubstr("4.0 mm apart"));
+  EXPECT_EQ(run().bad_label_maps, 1);
   write(one, std::vector<std::uint8_t>(static_cast<std::size_t>(voxels(ToySource::kExtent)), 255));
   EXPECT_THAT(run().cohort.refused.at(0).reason, HasSubstr("with the value 255"));
+  // Where that leaves no case at all it is the option's fault.
+  add_maps(1, true);
+  write(maps_ / toy_.names[1].id / (toy_.names[1].id + "_T1.nii.gz"),
+        std::vector<std::uint8_t>(static_cast<std::size_t>(voxels(ToySource::kExtent)), 1), other);
+  options_.output = folder_ / "none";
+  EXPECT_THAT(error_of(), HasSubstr("no label map fits its case"));
+  fs::remove_all(maps_ / toy_.names[1].id);
+  options_.output = folder_ / "cache";
   fs::remove(one);
   EXPECT_THAT(run().cohort.refused.at(0).reason, HasSubstr("has no file for T1"));
   options_.label_maps = {{"sam", folder_ / "nowhere"}};

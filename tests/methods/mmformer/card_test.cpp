@@ -71,9 +71,10 @@ TEST_F(MmformerCard, EveryOutputHasTheInputsExtentAndSumsToOne) {
   Network& network = method.network();
   const at::Tensor image = batch({15}).image;
   std::vector<at::Tensor> all;
-  std::vector<Contribution> given;
+  std::vector<models::Contribution> given;
   for (std::size_t m = 0; m < 4; ++m) {
-    const Encoded one = network.encode(image.narrow(1, static_cast<std::int64_t>(m), 1), m, {});
+    const Network::Encoded one =
+        network.encode(image.narrow(1, static_cast<std::int64_t>(m), 1), m, {});
     given.push_back(network.contribution(one, m));
     all.push_back(network.separate(one).softmax(1));
   }

@@ -34,7 +34,7 @@ TEST(MmformerParity, EncodersAndTokensAgreeInDouble) {
   const Json& example = vectors().named("all");
   Method& mmformer = method(example, at::kDouble);
   const at::Tensor image = vectors().input(example, at::kDouble);  // the network's own order
-  const Encoded flair = mmformer.network().encode(image.narrow(1, 0, 1), 0, {});
+  const Network::Encoded flair = mmformer.network().encode(image.narrow(1, 0, 1), 0, {});
   std::map<std::string, at::Tensor> found = {{"FLAIR_intra_tokens", flair.tokens}};
   for (std::size_t level = 0; level < 5; ++level) {
     found["FLAIR_x" + std::to_string(level + 1)] = flair.levels[level];
