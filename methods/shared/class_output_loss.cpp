@@ -6,7 +6,9 @@
 
 #include "losses/class_dice.h"
 #include "losses/class_targets.h"
+#include "losses/precise.h"
 #include "losses/weighted_cross_entropy.h"
+#include "models/conv_unit.h"
 
 namespace lacuna::methods {
 namespace {
@@ -21,6 +23,32 @@ at::Tensor batch_sums(const JudgedOutput& output, const losses::ClassTargets& ta
 }
 
 }  // namespace
+
+at::Tensor class_probability(const at::Tensor& logits) {
+  return losses::precise(logits).softmax(1);
+}
+
+OutputGroup separate_group(const std::string& name, const std::vector<at::Tensor>& logits,
+                           const ModalityOrder& order, const Batch& batch) {
+  OutputGroup group{name, {}};
+  at::Tensor available;
+  if (!batch.available.empty()) available = order.mask(batch.available, batch.image);
+  for (std::size_t m = 0; m < logits.size(); ++m) {
+    const auto position = static_cast<std::int64_t>(m);
+    group.outputs.push_back({class_probability(logits[m]),
+                             available.defined() ? available.select(1, position) : at::Tensor()});
+  }
+  return group;
+}
+
+OutputGroup deep_group(const std::string& name, const std::vector<at::Tensor>& logits) {
+  OutputGroup group{name, {}};
+  for (std::size_t level = 0; level < logits.size(); ++level) {
+    group.outputs.push_back(
+        {models::enlarge(class_probability(logits[level]), std::int64_t{2} << level), {}});
+  }
+  return group;
+}
 
 Loss class_output_loss(const std::vector<OutputGroup>& groups, const Batch& batch, bool local) {
   const at::Tensor& first = groups.front().outputs.front().probability;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "methods/method.h"
+#include "methods/shared/modality_order.h"
 
 namespace lacuna::methods {
 
@@ -20,6 +21,16 @@ struct OutputGroup {
   std::string name;
   std::vector<JudgedOutput> outputs;
 };
+
+// Logits N x classes x ... -> probabilities, in a type that sums can bear.
+at::Tensor class_probability(const at::Tensor& logits);
+
+// Of the decoder of single modalities, logits by modality in the network's order: what a case never
+// had is no image to segment and does not count; what the subset lacks is one.
+OutputGroup separate_group(const std::string& name, const std::vector<at::Tensor>& logits,
+                           const ModalityOrder& order, const Batch& batch);
+// Of the levels of a decoder, logits at 1/2, 1/4, ... of the extent: softmax first, then enlarged.
+OutputGroup deep_group(const std::string& name, const std::vector<at::Tensor>& logits);
 
 // Per group, in the order given, the sum over its outputs of cross entropy and of Dice: parts
 // "<name>_cross" and "<name>_dice". An output that counts for no sample of the batch adds nothing.

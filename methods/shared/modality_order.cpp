@@ -22,6 +22,12 @@ ModalityOrder::ModalityOrder(const data::ModalitySet& cohort,
   }
 }
 
+std::vector<bool> ModalityOrder::present(data::SubsetMask subset) const {
+  std::vector<bool> present;
+  for (int m = 0; m < size(); ++m) present.push_back(contains(subset, m));
+  return present;
+}
+
 at::Tensor ModalityOrder::image(const at::Tensor& image) const {
   if (std::is_sorted(channels_.begin(), channels_.end())) return image;
   std::vector<at::Tensor> parts;

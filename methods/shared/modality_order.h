@@ -25,6 +25,9 @@ class ModalityOrder {
     return data::contains(subset, channels_[static_cast<std::size_t>(position)]);
   }
 
+  // Of each position, whether the subset has it.
+  std::vector<bool> present(data::SubsetMask subset) const;
+
   // N x M x D x H x W, cohort's order -> the network's.
   at::Tensor image(const at::Tensor& image) const;
   // N x M of the image's type and device: 1 where sample n has modality m, else 0.
