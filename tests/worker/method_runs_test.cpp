@@ -89,6 +89,13 @@ const std::vector<Example>& examples() {
        0},
       // Its dropout, too.
       {"mmformer", Json::object(), {32, 32, 32}, 3, {"fuse_dice", "sep_cross", "prm_dice"}, 0},
+      // Over the end of a warm-up; dropout in the transformer and in the fusion of channels.
+      {"m2ftrans",
+       {{"warm_up_epochs", 400}},
+       {32, 32, 32},
+       3,
+       {"fuse_dice", "sep_cross", "prm_dice"},
+       0},
       // One network for one subset, and one for all; two discriminators in one phase.
       {"smu-net",
        {{"subset", "FLAIR+T1c"}},
