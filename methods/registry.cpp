@@ -11,6 +11,7 @@ namespace lacuna::methods {
 // clang-format off
 namespace acn { const MethodEntry& entry(); }
 namespace ccsd { const MethodEntry& entry(); }
+namespace m2ftrans { const MethodEntry& entry(); }
 namespace mckd { const MethodEntry& entry(); }
 namespace mctseg { const MethodEntry& entry(); }
 namespace mmformer { const MethodEntry& entry(); }
@@ -31,6 +32,7 @@ const std::vector<const MethodEntry*>& all_methods() {
     std::vector<const MethodEntry*> list = {
         &acn::entry(),
         &ccsd::entry(),
+        &m2ftrans::entry(),
         &mckd::entry(),
         &mctseg::entry(),
         &mmformer::entry(),

@@ -14,24 +14,17 @@
 #include <string>
 #include <vector>
 
-#include "methods/method.h"
-#include "methods/registry.h"
 #include "methods/rfnet/network.h"
 #include "methods/rfnet/options.h"
-#include "methods/shared/modality_order.h"
+#include "methods/shared/brain_box_method.h"
 
 namespace lacuna::methods::rfnet {
 
-class Method final : public methods::Method {
+class Method final : public BrainBoxMethod {
  public:
   explicit Method(const MethodSettings& settings);
 
   torch::nn::Module& module() override { return *network_; }
-  std::vector<int> published_channels() const override { return order_.channels(); }
-  std::vector<ParameterGroup> groups() override;
-  std::vector<Stage> stages(std::int64_t steps) const override;
-  data::DataRecipe recipe() const override;
-  InferenceRecipe inference() const override;
   data::Extent extent_multiple() const override { return {8, 8, 8}; }
 
   void initialise() override { network_->initialise(); }
@@ -42,14 +35,12 @@ class Method final : public methods::Method {
   at::Tensor decode(const Features& features, const std::vector<SubsetMask>& subsets) override;
 
   Network& network() { return *network_; }
-  const ModalityOrder& order() const { return order_; }
 
  private:
+  Method(const MethodSettings& settings, const Options& options);
   void check(const at::Tensor& image, const char* what) const;
 
   Options options_;
-  ModalityOrder order_;
-  data::Extent patch_;
   std::shared_ptr<Network> network_;
 };
 

@@ -114,6 +114,12 @@ const std::vector<Example>& examples() {
        {32, 32, 32},
        3,
        {"model1_fuse_dice", "model2_pixel", "model1_prototype", "model2_sam_cross"},
+      // Over the end of a warm-up; dropout in the transformer and in the fusion of channels.
+      {"m2ftrans",
+       {{"warm_up_epochs", 400}},
+       {32, 32, 32},
+       3,
+       {"fuse_dice", "sep_cross", "prm_dice"},
        0},
       // One network for one subset, and one for all; two discriminators in one phase.
       {"smu-net",
