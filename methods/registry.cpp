@@ -11,6 +11,8 @@ namespace lacuna::methods {
 // clang-format off
 namespace acn { const MethodEntry& entry(); }
 namespace ccsd { const MethodEntry& entry(); }
+namespace demoseg { const MethodEntry& entry(); }
+namespace m3ae { const MethodEntry& entry(); }
 namespace mckd { const MethodEntry& entry(); }
 namespace mmformer { const MethodEntry& entry(); }
 namespace mst_kdnet { const MethodEntry& entry(); }
@@ -27,18 +29,12 @@ namespace unet { const MethodEntry& entry(); }
 const std::vector<const MethodEntry*>& all_methods() {
   static const std::vector<const MethodEntry*> entries = [] {
     std::vector<const MethodEntry*> list = {
-        &acn::entry(),
-        &ccsd::entry(),
-        &mckd::entry(),
-        &mmformer::entry(),
-        &mst_kdnet::entry(),
-        &pmkl::entry(),
-        &rfnet::entry(),
-        &robust_mseg::entry(),
-        &shaspec::entry(),
-        &smu_net::entry(),
-        &u_hemis::entry(),
-        &u_hved::entry(),
+        &acn::entry(),       &ccsd::entry(),     &mckd::entry(),      &mmformer::entry(),
+        &mst_kdnet::entry(), &pmkl::entry(),     &rfnet::entry(),     &robust_mseg::entry(),
+        &shaspec::entry(),   &smu_net::entry(),  &u_hemis::entry(),   &u_hved::entry(),
+        &acn::entry(),       &ccsd::entry(),     &demoseg::entry(),   &m3ae::entry(),
+        &mckd::entry(),      &mmformer::entry(), &mst_kdnet::entry(), &rfnet::entry(),
+        &shaspec::entry(),   &smu_net::entry(),  &u_hemis::entry(),   &u_hved::entry(),
         &unet::entry(),
     };
     std::sort(list.begin(), list.end(),
