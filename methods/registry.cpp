@@ -29,12 +29,20 @@ namespace unet { const MethodEntry& entry(); }
 const std::vector<const MethodEntry*>& all_methods() {
   static const std::vector<const MethodEntry*> entries = [] {
     std::vector<const MethodEntry*> list = {
-        &acn::entry(),       &ccsd::entry(),     &mckd::entry(),      &mmformer::entry(),
-        &mst_kdnet::entry(), &pmkl::entry(),     &rfnet::entry(),     &robust_mseg::entry(),
-        &shaspec::entry(),   &smu_net::entry(),  &u_hemis::entry(),   &u_hved::entry(),
-        &acn::entry(),       &ccsd::entry(),     &demoseg::entry(),   &m3ae::entry(),
-        &mckd::entry(),      &mmformer::entry(), &mst_kdnet::entry(), &rfnet::entry(),
-        &shaspec::entry(),   &smu_net::entry(),  &u_hemis::entry(),   &u_hved::entry(),
+        &acn::entry(),
+        &ccsd::entry(),
+        &demoseg::entry(),
+        &m3ae::entry(),
+        &mckd::entry(),
+        &mmformer::entry(),
+        &mst_kdnet::entry(),
+        &pmkl::entry(),
+        &rfnet::entry(),
+        &robust_mseg::entry(),
+        &shaspec::entry(),
+        &smu_net::entry(),
+        &u_hemis::entry(),
+        &u_hved::entry(),
         &unet::entry(),
     };
     std::sort(list.begin(), list.end(),
