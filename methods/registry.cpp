@@ -11,7 +11,9 @@ namespace lacuna::methods {
 // clang-format off
 namespace acn { const MethodEntry& entry(); }
 namespace ccsd { const MethodEntry& entry(); }
+namespace demoseg { const MethodEntry& entry(); }
 namespace m2ftrans { const MethodEntry& entry(); }
+namespace m3ae { const MethodEntry& entry(); }
 namespace mckd { const MethodEntry& entry(); }
 namespace mctseg { const MethodEntry& entry(); }
 namespace mmformer { const MethodEntry& entry(); }
@@ -32,7 +34,9 @@ const std::vector<const MethodEntry*>& all_methods() {
     std::vector<const MethodEntry*> list = {
         &acn::entry(),
         &ccsd::entry(),
+        &demoseg::entry(),
         &m2ftrans::entry(),
+        &m3ae::entry(),
         &mckd::entry(),
         &mctseg::entry(),
         &mmformer::entry(),

@@ -39,6 +39,13 @@ MyronenkoUnet::MyronenkoUnet(const MyronenkoShape& shape)
     merge_ = conv("convco", 16 * b, 8 * b);
   }
   last_ = conv("up1conv", b, shape.out);
+  if (!shape.deep) return;
+  const auto heads = register_module("ds_out", std::make_shared<torch::nn::Module>());
+  for (const std::int64_t channels : {4 * b, 2 * b}) {
+    deep_.push_back(heads->register_module(
+        std::to_string(deep_.size()),
+        std::make_shared<BiasedConv>(ConvShape{.in = channels, .out = shape.out, .kernel = 1})));
+  }
 }
 
 std::shared_ptr<BiasedConv> MyronenkoUnet::conv(const char* name, std::int64_t in, std::int64_t out,
@@ -52,7 +59,7 @@ std::shared_ptr<BiasedConv> MyronenkoUnet::conv(const char* name, std::int64_t i
 }
 
 MyronenkoOutput MyronenkoUnet::forward(const at::Tensor& image, const ForwardMode& mode,
-                                       at::Tensor* dropped_content) const {
+                                       at::Tensor* dropped_content, bool deep) const {
   MyronenkoOutput out;
   std::array<at::Tensor, 3> skips;  // c1, c2, c3
   at::Tensor x = first_->forward(image), c2d;
@@ -77,6 +84,7 @@ MyronenkoOutput MyronenkoUnet::forward(const at::Tensor& image, const ForwardMod
     x.add_(skips[level]);
     skips[level].reset();
     x = up_[level].refine->forward(x);
+    if (deep && level > 0) out.deep.push_back(deep_.at(2 - level)->forward(x));
   }
   out.logit = last_->forward(x);
   return out;

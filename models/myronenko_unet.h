@@ -28,12 +28,15 @@ struct MyronenkoShape {
   double width = 1;
   bool style = false;
   double dropout = 0.2;
+  bool deep = false;  // heads ds_out.0 on u4 and ds_out.1 on u3, for deep supervision (M3AE)
 };
 
 struct MyronenkoOutput {
   at::Tensor logit;    // N x out x D x H x W
   at::Tensor content;  // N x 8b x D/8 x H/8 x W/8, before dropout
   at::Tensor style;    // like content; undefined without the style branch
+  // Of the heads, coarse first: N x out at a quarter and at half of the extents. Where asked for.
+  std::vector<at::Tensor> deep;
 };
 
 class MyronenkoUnet : public torch::nn::Module {
@@ -41,8 +44,9 @@ class MyronenkoUnet : public torch::nn::Module {
   explicit MyronenkoUnet(const MyronenkoShape& shape);
 
   // x: N x in x D x H x W, multiples of 8. dropped: if not null, receives what enters the decoder.
+  // deep: the heads of deep supervision are computed.
   MyronenkoOutput forward(const at::Tensor& x, const ForwardMode& mode,
-                          at::Tensor* dropped_content = nullptr) const;
+                          at::Tensor* dropped_content = nullptr, bool deep = false) const;
 
   // PyTorch's default weights.
   void initialise();
@@ -66,6 +70,7 @@ class MyronenkoUnet : public torch::nn::Module {
   std::array<std::shared_ptr<BiasedConv>, 3> down_;
   std::array<std::vector<Block>, 4> blocks_;  // by level, finest first; the last is "content"
   std::array<Up, 3> up_;                      // by level, finest first
+  std::vector<std::shared_ptr<BiasedConv>> deep_;
 };
 
 }  // namespace lacuna::models

@@ -19,6 +19,7 @@
 #include "methods/exchange/fill.h"
 #include "methods/exchange/tensor_exchange.h"
 #include "methods/registry.h"
+#include "methods/window_place.h"
 
 namespace lacuna::app {
 namespace {
@@ -26,7 +27,7 @@ namespace {
 struct ForwardArguments {
   std::string method, weights, input, available = "all", label, phase, out;
   std::vector<std::string> settings, extras;
-  std::vector<std::int64_t> size;
+  std::vector<std::int64_t> size, corner;
   std::int64_t samples = 1, epoch = 0;
   double width = 1;
   bool wide = false;
@@ -210,10 +211,13 @@ void run(const ForwardArguments& arguments) {
   const auto subsets = read_subsets(arguments.available, modalities,
                                     static_cast<std::size_t>(method->recipe().draws), samples);
 
+  data::Extent corner{};
+  std::copy(arguments.corner.begin(), arguments.corner.end(), corner.begin());
   if (arguments.label.empty()) {
     const torch::NoGradGuard no_grad;
     method->module().eval();
     std::vector<at::Tensor> outputs;
+    const methods::WindowPlace place{.corner = corner, .corner_in_box = corner};
     for (std::size_t n = 0; n < samples; ++n) {
       if (subsets.back()[n] != subsets.front()[n]) {
         throw_error<ConfigError>(
@@ -221,8 +225,12 @@ void run(const ForwardArguments& arguments) {
             "takes one",
             arguments.available);
       }
+      const at::Tensor image = input.narrow(0, static_cast<std::int64_t>(n), 1);
+      // forward() is the published pass; what depends on the place is asked as evaluation does.
       outputs.push_back(
-          method->forward(input.narrow(0, static_cast<std::int64_t>(n), 1), subsets.front()[n]));
+          arguments.corner.empty()
+              ? method->forward(image, subsets.front()[n])
+              : method->decode(methods::encode_at(*method, image, place), {subsets.front()[n]})[0]);
     }
     methods::write_tensors(arguments.out, {{"output", at::cat(outputs)}});
     return;
@@ -232,7 +240,7 @@ void run(const ForwardArguments& arguments) {
   batch.label = read_label(arguments.label, input, label_classes(*method));
   batch.subsets = subsets;
   read_extras(arguments.extras, *method, type, batch);
-  batch.origin.resize(samples);
+  batch.origin.assign(samples, corner);
   methods::Progress progress;
   progress.steps = methods::find_method(arguments.method).epochs;
   progress.stage_step = arguments.epoch;
@@ -273,6 +281,12 @@ void add_forward(CLI::App& program, ExitCode&) {
                    "(channels in the order of the published code)")
       ->required();
   command->add_option("--size", arguments->size, "D,H,W of a filled input (default: the patch)")
+      ->delimiter(',')
+      ->expected(3);
+  command
+      ->add_option("--corner", arguments->corner,
+                   "D,H,W of the input's first voxel in the full volume, for methods that depend "
+                   "on it (default: 0,0,0)")
       ->delimiter(',')
       ->expected(3);
   command->add_option("--samples", arguments->samples, "N of a filled input")

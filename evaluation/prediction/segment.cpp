@@ -14,6 +14,7 @@
 #include "evaluation/prediction/sliding_window.h"
 #include "evaluation/volumes/mask.h"
 #include "methods/shared/extent_check.h"
+#include "methods/window_place.h"
 
 namespace lacuna::evaluation {
 namespace {
@@ -270,11 +271,16 @@ class Segmentation {
                                   .narrow(4, w, patch_[2])
                                   .to(device_)
                                   .contiguous();
+    methods::WindowPlace place{.corner_in_box = {d, h, w}};
+    for (std::size_t i = 0; i < 3; ++i) place.corner[i] = box_.corner[i] + place.corner_in_box[i];
     const int flips = options_.mirrored ? 8 : 1;
     for (int flip = 0; flip < flips; ++flip) {
       const auto axes = flipped_axes(flip);
-      const methods::Features features =
-          method_.encode(axes.empty() ? window : window.flip(axes).contiguous());
+      for (int axis = 0; axis < 3; ++axis) {
+        place.mirrored[static_cast<std::size_t>(axis)] = (flip >> axis & 1) != 0;
+      }
+      const methods::Features features = methods::encode_at(
+          method_, axes.empty() ? window : window.flip(axes).contiguous(), place);
       for (std::int64_t first = 0; first < number; first += at_once) {
         const auto end = std::min(number, first + at_once);
         const at::Tensor output =

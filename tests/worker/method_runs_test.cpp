@@ -144,6 +144,13 @@ const std::vector<Example>& examples() {
        0},
       // The teacher's stage and the student's; pairs of embeddings over the batch.
       {"pmkl", Json::object(), {16, 16, 24}, 4, {"ce", "dice", "pixel_kd", "contrastive"}, 0},
+      // Two steps of pre-training, two of segmentation; a substitute smaller than the volume.
+      {"m3ae",
+       {{"substitute_depth", 28}, {"substitute_height", 48}, {"substitute_width", 60}},
+       {16, 32, 32},
+       4,
+       {"coarse", "final", "consistency"}},
+      {"demoseg", Json::object(), {32, 32, 64}, 3, {"dice0", "cross3", "kl"}},
   };
   return all;
 }
