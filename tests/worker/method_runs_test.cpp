@@ -112,6 +112,13 @@ const std::vector<Example>& examples() {
        0},
       // The teacher's stage and the student's; pairs of embeddings over the batch.
       {"pmkl", Json::object(), {16, 16, 24}, 4, {"ce", "dice", "pixel_kd", "contrastive"}, 0},
+      // A generator whose loss looks at the batch, and the discriminator after it.
+      {"ra-hved",
+       Json::object(),
+       {32, 32, 32},
+       3,
+       {"dice_full", "divergence", "images", "adversarial", "discriminator/real"},
+       0},
   };
   return all;
 }
