@@ -22,7 +22,7 @@ const OptionBinding<Options>& binding() {
                   {.minimum = 0})
           .number(
               "overlap", &Options::overlap, 0.75,
-              "Of the windows of an evaluation, as a part of their extent; 0.5 costs an eighth.",
+              "Of the windows of an evaluation, as a part of their extent; 0.5 takes an eighth.",
               {.minimum = 0, .maximum = 0.9});
   return options;
 }
