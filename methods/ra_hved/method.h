@@ -19,6 +19,7 @@
 #include "methods/method.h"
 #include "methods/ra_hved/network.h"
 #include "methods/ra_hved/options.h"
+#include "methods/registry.h"
 #include "methods/shared/kept_tensors.h"
 #include "methods/shared/modality_order.h"
 #include "methods/shared/product_of_experts.h"
