@@ -10,9 +10,9 @@ at::Tensor gaussian_kl(const Gaussian& p, const Gaussian& q) {
          (q.log_variance - p.log_variance + square / (q.log_variance.exp() + 1e-7) - 1).mean();
 }
 
-at::Tensor gaussian_kl_to_prior(const Gaussian& p) {
+at::Tensor gaussian_kl_to_prior(const Gaussian& p, double epsilon) {
   const at::Tensor square = p.log_variance.exp() + p.mean.square();
-  return 0.5 * (square / (1 + 1e-7) - p.log_variance - 1).mean();
+  return 0.5 * (square / (1 + epsilon) - p.log_variance - 1).mean();
 }
 
 }  // namespace lacuna::losses

@@ -19,6 +19,7 @@ namespace mctseg { const MethodEntry& entry(); }
 namespace mmformer { const MethodEntry& entry(); }
 namespace mst_kdnet { const MethodEntry& entry(); }
 namespace pmkl { const MethodEntry& entry(); }
+namespace ra_hved { const MethodEntry& entry(); }
 namespace rfnet { const MethodEntry& entry(); }
 namespace robust_mseg { const MethodEntry& entry(); }
 namespace shaspec { const MethodEntry& entry(); }
@@ -42,6 +43,7 @@ const std::vector<const MethodEntry*>& all_methods() {
         &mmformer::entry(),
         &mst_kdnet::entry(),
         &pmkl::entry(),
+        &ra_hved::entry(),
         &rfnet::entry(),
         &robust_mseg::entry(),
         &shaspec::entry(),

@@ -6,6 +6,7 @@
 
 #include "losses/precise.h"
 #include "methods/shared/sample_keys.h"
+#include "methods/shared/sample_noise.h"
 #include "models/modality_names.h"
 
 namespace lacuna::methods::u_hved {
@@ -13,16 +14,6 @@ namespace {
 
 using losses::Gaussian;
 using losses::precise;
-
-// One generator per sample, so that the noise depends on neither rank nor batch; drawn into
-// contiguous memory, so that it does not depend on the layout of x either.
-at::Tensor noise_like(const at::Tensor& x, std::vector<at::Generator>& generators) {
-  at::Tensor noise = at::empty(x.sizes(), x.options().memory_format(at::MemoryFormat::Contiguous));
-  for (std::int64_t n = 0; n < x.size(0); ++n) {
-    noise.select(0, n).normal_(0, 1, generators[static_cast<std::size_t>(n)]);
-  }
-  return noise;
-}
 
 Experts of_sample(const Experts& experts, std::int64_t n) {
   std::vector<at::Tensor> precision, weighted;
@@ -67,18 +58,11 @@ Method::Levels Method::experts(const at::Tensor& image) const {
 
 std::vector<at::Tensor> Method::latents(const Levels& levels, SubsetMask subset,
                                         const std::vector<std::uint64_t>& keys) const {
-  std::vector<at::Generator> generators;
-  for (const std::uint64_t key : keys) {
-    const auto device = levels.front().precision().front().device();
-    generators.push_back(at::globalContext().defaultGenerator(device).clone());
-    generators.back().set_current_seed(key);
-  }
+  SampleNoise noise(keys);
   std::vector<at::Tensor> z;
   for (const Experts& level : levels) {
     const Gaussian q = level.product(subset);
-    z.push_back(generators.empty()
-                    ? q.mean
-                    : q.mean + (q.log_variance / 2).exp() * noise_like(q.mean, generators));
+    z.push_back(noise.none() ? q.mean : q.mean + (q.log_variance / 2).exp() * noise.like(q.mean));
   }
   return z;
 }

@@ -114,6 +114,7 @@ const std::vector<Example>& examples() {
        {32, 32, 32},
        3,
        {"model1_fuse_dice", "model2_pixel", "model1_prototype", "model2_sam_cross"},
+       0},
       // Over the end of a warm-up; dropout in the transformer and in the fusion of channels.
       {"m2ftrans",
        {{"warm_up_epochs", 400}},
@@ -151,6 +152,13 @@ const std::vector<Example>& examples() {
        4,
        {"coarse", "final", "consistency"}},
       {"demoseg", Json::object(), {32, 32, 64}, 3, {"dice0", "cross3", "kl"}},
+      // A generator whose loss looks at the batch, and the discriminator after it.
+      {"ra-hved",
+       Json::object(),
+       {32, 32, 32},
+       3,
+       {"dice_full", "divergence", "images", "adversarial", "discriminator/real"},
+       0},
   };
   return all;
 }
