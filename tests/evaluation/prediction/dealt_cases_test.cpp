@@ -34,8 +34,8 @@ TEST(DealCases, GivesTheLongestFirstAndToTheRankWithTheLeastWork) {
   const data::Cohort cohort = cohort_of({10, 70, 20, 60, 30, 40});
   const std::vector<int> all{0, 1, 2, 3, 4, 5};
   const std::vector<data::SubsetMask> subsets{0b1111, 0b0001};
-  EXPECT_THAT(deal_cases(cohort, all, subsets, 2, 0), ElementsAre(1, 4, 0));  // 70, 30, 10
-  EXPECT_THAT(deal_cases(cohort, all, subsets, 2, 1), ElementsAre(3, 5, 2));  // 60, 40, 20
+  EXPECT_THAT(deal_cases(cohort, all, subsets, 2, 0), ElementsAre(1, 4, 2));  // 70, 30, 20
+  EXPECT_THAT(deal_cases(cohort, all, subsets, 2, 1), ElementsAre(3, 5, 0));  // 60, 40, 10
 }
 
 TEST(DealCases, EachCaseIsInOnePartWhateverTheNumberOfRanks) {
