@@ -16,7 +16,7 @@ namespace {
 using models::map_of;
 using models::tokens_of;
 
-constexpr double kNormEpsilon = 1e-6;
+constexpr double kChannelNormEpsilon = 1e-6;
 constexpr int kLayers = 2;
 constexpr std::int64_t kExpand = 4;
 const std::array<std::string, 3> kMapNames = {"conv1", "conv2", "conv3"};
@@ -48,7 +48,7 @@ ChannelBlock::ChannelBlock(std::int64_t channels, std::int64_t expand,
                            const std::array<std::string, 3>& convolutions) {
   const std::int64_t hidden = expand * channels;
   const auto norm = [&](const char* name, std::int64_t width) {
-    return register_module(name, std::make_shared<models::LayerNorm>(width, kNormEpsilon));
+    return register_module(name, std::make_shared<models::LayerNorm>(width, kChannelNormEpsilon));
   };
   first_ = register_module(convolutions[0], models::plain_conv(channels, hidden));
   norms_[0] = norm("norm1", hidden);

@@ -14,7 +14,7 @@ using models::ForwardMode;
 using models::LayerNorm;
 using models::Linear;
 
-constexpr double kNormEpsilon = 1e-5;
+constexpr double kTokenNormEpsilon = 1e-5;
 
 std::shared_ptr<torch::nn::Module> child(torch::nn::Module& owner, const std::string& name) {
   return owner.register_module(name, std::make_shared<torch::nn::Module>());
@@ -28,7 +28,7 @@ MaskedTransformer::MaskedTransformer(const TransformerShape& shape)
   const auto mlps = child(*this, "cross_ffn_list");
   for (std::size_t i = 0; i < blocks_.size(); ++i) {
     Block& block = blocks_[i];
-    const auto norm = [&] { return std::make_shared<LayerNorm>(shape.width, kNormEpsilon); };
+    const auto norm = [&] { return std::make_shared<LayerNorm>(shape.width, kTokenNormEpsilon); };
     const auto attention = child(*child(*attentions, std::to_string(i)), "fn");
     block.attention_norm = attention->register_module("norm", norm());
     const auto maps = child(*attention, "fn");
