@@ -38,7 +38,7 @@ class Trainer {
                hooks.overseen),
         files_(open_run_files(config, directory, ranks_, hooks)),
         cohort_(open_training_cohort(config)),
-        placement_(set_up_device(config, hooks.gpu)),
+        placement_(set_up_device(config, hooks.gpu, hooks.device)),
         method_(make_run_method(config, cohort_, hooks)),
         plan_(*method_, config, ranks_.trainers()),
         validation_cases_(validation_cases(config, cohort_)),

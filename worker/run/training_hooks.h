@@ -7,6 +7,8 @@
 #include <optional>
 #include <string>
 
+#include <c10/core/Device.h>
+
 #include "base/error.h"
 #include "base/files/file_system.h"
 #include "base/metrics/metrics.h"
@@ -43,7 +45,9 @@ struct TrainingHooks {
   int gpu = 0;                 // CUDA device, where training is not on the CPU
   Pulse* pulse = nullptr;      // null: nobody watches
   Metrics* metrics = nullptr;  // null: nobody counts
-  // Seams. Empty or null: the method of the registry, the real file system for checkpoints.
+  // Seams. Empty or null: the device that the configuration asks for, the method of the registry,
+  // the real file system for checkpoints.
+  std::optional<at::Device> device;
   std::function<std::unique_ptr<methods::Method>(const data::Cohort&)> make_method;
   FileSystem* checkpoint_files = nullptr;
 };

@@ -40,7 +40,7 @@ std::optional<ConfigError> explain_refusal(const std::exception& error) {
                   name));
 }
 
-Placement set_up_device(const RunConfig& config, int gpu) {
+Placement set_up_device(const RunConfig& config, int gpu, std::optional<at::Device> given) {
   pin_libraries(config);
   // First of all: threads that torch starts later inherit the processor's denormal mode.
   at::globalContext().setFlushDenormal(true);
@@ -57,7 +57,9 @@ Placement set_up_device(const RunConfig& config, int gpu) {
         "cpu, or look at `lacuna doctor`.");
   }
   Placement placement;
-  if (config.device != "cpu" && has_cuda) {
+  if (given) {
+    placement.device = *given;
+  } else if (config.device != "cpu" && has_cuda) {
     placement.device = at::Device(at::kCUDA, static_cast<at::DeviceIndex>(std::max(0, gpu)));
     c10::impl::VirtualGuardImpl(at::kCUDA).setDevice(placement.device);
   }
@@ -78,11 +80,16 @@ Placement set_up_device(const RunConfig& config, int gpu) {
 }
 
 void place(methods::Method& method, const Placement& placement) {
-  method.module().to(placement.device);
-  if (placement.layout != at::MemoryFormat::ChannelsLast3d) return;
-  for (auto& parameter : method.module().parameters()) {
-    if (parameter.dim() == 5) parameter.set_data(parameter.contiguous(placement.layout));
-  }
+  const torch::NoGradGuard no_grad;
+  // As Module::to() does it, but for devices of any kind: a tensor keeps its identity, and takes
+  // memory, strides and device of another.
+  const auto move = [&](const at::Tensor& tensor, bool layout) {
+    at::Tensor there = tensor.detach().to(placement.device);
+    if (layout && there.dim() == 5) there = there.contiguous(placement.layout);
+    tensor.unsafeGetTensorImpl()->shallow_copy_from(there.getIntrusivePtr());
+  };
+  for (const at::Tensor& parameter : method.module().parameters()) move(parameter, true);
+  for (const at::Tensor& buffer : method.module().buffers()) move(buffer, false);
 }
 
 void seed_generators(std::uint64_t seed, std::int64_t step, int rank, int phase) {

@@ -24,15 +24,17 @@ struct Placement {
 void pin_libraries(const RunConfig& config);
 
 // Sets threads, denormals and the kernel mode of this process, and decides device (`gpu` among CUDA
-// devices) and layout.
+// devices; `given`, where there is one, whatever the configuration says) and layout.
 // Throws ConfigError when the device is not there. On a GPU with train.mode exact an operator
 // without a deterministic kernel throws from then on: explain_refusal() says so in a user's words.
-Placement set_up_device(const RunConfig& config, int gpu = 0);
+Placement set_up_device(const RunConfig& config, int gpu = 0,
+                        std::optional<at::Device> given = std::nullopt);
 
 // A ConfigError for what torch throws where there is no deterministic kernel; null: another error.
 std::optional<ConfigError> explain_refusal(const std::exception& error);
 
-// Moves the method's tensors; 5-D ones take the layout.
+// Moves the method's tensors; parameters of five axes take the layout. They stay the tensors that
+// modules and others hold.
 void place(methods::Method& method, const Placement& placement);
 
 // Seeds torch's generators for a step (-1: before training) from (seed, step, rank), so that no
