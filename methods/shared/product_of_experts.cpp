@@ -5,11 +5,11 @@
 namespace lacuna::methods {
 
 Experts::Experts(const std::vector<at::Tensor>& raw, const ExpertRule& rule) : rule_(rule) {
-  for (const at::Tensor& each : raw, const ExpertRule &rule) : rule_(rule) {
-      const std::vector<at::Tensor> halves = each.chunk(2, 1);
-      precision_.push_back((halves[1].clamp(-50, 50).exp() + rule.variance_epsilon).reciprocal());
-      weighted_.push_back(halves[0] * precision_.back());
-    }
+  for (const at::Tensor& each : raw) {
+    const std::vector<at::Tensor> halves = each.chunk(2, 1);
+    precision_.push_back((halves[1].clamp(-50, 50).exp() + rule.variance_epsilon).reciprocal());
+    weighted_.push_back(halves[0] * precision_.back());
+  }
 }
 
 Experts::Experts(std::vector<at::Tensor> precision, std::vector<at::Tensor> weighted,
