@@ -16,6 +16,7 @@ namespace m2ftrans { const MethodEntry& entry(); }
 namespace m3ae { const MethodEntry& entry(); }
 namespace mckd { const MethodEntry& entry(); }
 namespace mctseg { const MethodEntry& entry(); }
+namespace medmap { const MethodEntry& entry(); }
 namespace mmformer { const MethodEntry& entry(); }
 namespace mst_kdnet { const MethodEntry& entry(); }
 namespace pmkl { const MethodEntry& entry(); }
@@ -40,6 +41,7 @@ const std::vector<const MethodEntry*>& all_methods() {
         &m3ae::entry(),
         &mckd::entry(),
         &mctseg::entry(),
+        &medmap::entry(),
         &mmformer::entry(),
         &mst_kdnet::entry(),
         &pmkl::entry(),

@@ -17,6 +17,8 @@
 
 namespace lacuna::methods {
 
+class InputMap;  // methods/shared/input_map.h
+
 // What a method is built from.
 struct MethodSettings {
   data::ModalitySet modalities{{"FLAIR", "T1", "T1c", "T2"}};
@@ -24,6 +26,9 @@ struct MethodSettings {
   Json options;        // section method_options, resolved against MethodEntry::options
   // The run's own patch (null: the method's), for networks that are made for one input size.
   std::optional<data::Extent> patch;
+  // What another method puts before this one's network; null: nothing. The host does not own its
+  // parameters.
+  std::shared_ptr<InputMap> input_map = nullptr;
 };
 
 struct MethodEntry {

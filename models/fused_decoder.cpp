@@ -49,13 +49,11 @@ GatheredModalities gather(const std::vector<Contribution>& given, const at::Tens
   GatheredModalities all;
   all.sums.resize(some->shares.size());
   for (std::size_t m = 0; m < given.size(); ++m) {
-    if (!given[m].tokens.defined()) {
-      all.tokens.push_back(at::zeros_like(some->tokens));
-      continue;
-    }
-    all.tokens.push_back(kept_where(given[m].tokens, mask, m));
-    for (std::size_t level = 0; level < all.sums.size(); ++level) {
-      const at::Tensor share = kept_where(given[m].shares[level], mask, m);
+    all.tokens.push_back(given[m].tokens.defined() ? kept_where(given[m].tokens, mask, m)
+                                                   : at::zeros_like(some->tokens));
+    for (std::size_t level = 0; level < given[m].shares.size(); ++level) {
+      const bool masked = level > 0 || !given[m].keeps_finest;
+      const at::Tensor share = kept_where(given[m].shares[level], masked ? mask : at::Tensor(), m);
       all.sums[level] = all.sums[level].defined() ? all.sums[level] + share : share;
     }
   }

@@ -41,10 +41,12 @@ class FusedDecoder : public TrunkDecoder {
 
 // What a modality contributes to a fused decoder, without the other modalities: its share of the
 // fusion of every level but the deepest, and its tokens, N x tokens x width. Empty: the modality is
-// missing.
+// missing;
+// tokens alone undefined: it is, but the share of its finest level is given.
 struct Contribution {
   std::vector<at::Tensor> shares;
   at::Tensor tokens;
+  bool keeps_finest = false;  // the share of the finest level is no matter of the mask
 };
 
 // Of all modalities, at least one of which is there: tokens of each, 0 where it is missing, and the

@@ -92,7 +92,7 @@ TokenFusionNetwork::Encoded TokenFusionNetwork::encode(const at::Tensor& image,
 }
 
 Contribution TokenFusionNetwork::contribution(const Encoded& encoded, std::size_t modality) const {
-  Contribution made{{}, encoded.tokens};
+  Contribution made{{}, encoded.tokens, false};
   for (std::size_t level = 0; level + 1 < encoded.levels.size(); ++level) {
     made.shares.push_back(
         fused_->share(level, static_cast<std::int64_t>(modality), encoded.levels[level]));
@@ -121,13 +121,18 @@ TokenFusionNetwork::Output TokenFusionNetwork::decode(const std::vector<Contribu
 TokenFusionNetwork::Trained TokenFusionNetwork::train(const at::Tensor& image,
                                                       const at::Tensor& mask,
                                                       const std::vector<ForwardMode>& modes,
-                                                      bool separate) const {
+                                                      bool separate,
+                                                      const FinestMap& finest) const {
   std::vector<Encoded> encoded;
   std::vector<Contribution> contributions;
   for (std::size_t m = 0; m < branches_.size(); ++m) {
     const at::Tensor one = image.narrow(1, static_cast<std::int64_t>(m), 1);
     encoded.push_back(encode(one, m, modes[m]));
-    contributions.push_back(contribution(encoded.back(), m));
+  }
+  map(encoded, finest);
+  for (std::size_t m = 0; m < branches_.size(); ++m) {
+    contributions.push_back(contribution(encoded[m], m));
+    contributions.back().keeps_finest = static_cast<bool>(finest);
   }
   Trained out{decode(contributions, mask, /*deep=*/separate, modes.back()), {}};
   for (const Encoded& one : encoded) {
@@ -136,18 +141,47 @@ TokenFusionNetwork::Trained TokenFusionNetwork::train(const at::Tensor& image,
   return out;
 }
 
-std::vector<Contribution> TokenFusionNetwork::contributions(
-    const at::Tensor& image, const std::vector<bool>& present) const {
+std::vector<Contribution> TokenFusionNetwork::contributions(const at::Tensor& image,
+                                                            const std::vector<bool>& present,
+                                                            const FinestMap& finest) const {
   std::vector<Contribution> given(branches_.size());
+  std::vector<Encoded> encoded(branches_.size());
   for (std::size_t m = 0; m < given.size(); ++m) {
     if (!present[m]) continue;
-    given[m] = contribution(encode(image.narrow(1, static_cast<std::int64_t>(m), 1), m, {}), m);
+    encoded[m] = encode(image.narrow(1, static_cast<std::int64_t>(m), 1), m, {});
+    if (finest) continue;
+    given[m] = contribution(encoded[m], m);
+    encoded[m] = {};  // its deeper features are not kept beside those of the others
+  }
+  if (!finest) return given;
+  map(encoded, finest);
+  for (std::size_t m = 0; m < given.size(); ++m) {
+    if (present[m]) {
+      given[m] = contribution(encoded[m], m);
+    } else if (!encoded[m].levels.empty()) {
+      const at::Tensor& stands = encoded[m].levels.front();
+      given[m].shares = {fused_->share(0, static_cast<std::int64_t>(m), stands)};
+    }
   }
   return given;
 }
 
+void TokenFusionNetwork::map(std::vector<Encoded>& encoded, const FinestMap& finest) const {
+  if (!finest) return;
+  std::vector<at::Tensor> features;
+  for (const Encoded& each : encoded) {
+    features.push_back(each.levels.empty() ? at::Tensor() : each.levels.front());
+  }
+  finest(features);
+  for (std::size_t m = 0; m < encoded.size(); ++m) {
+    if (!features[m].defined()) continue;
+    if (encoded[m].levels.empty()) encoded[m].levels.emplace_back();
+    encoded[m].levels.front() = features[m];
+  }
+}
+
 std::vector<at::Tensor> TokenFusionNetwork::encode_all(const at::Tensor& image) const {
-  return listed(contributions(image, std::vector<bool>(branches_.size(), true)));
+  return listed(contributions(image, std::vector<bool>(branches_.size(), true), nullptr));
 }
 
 at::Tensor TokenFusionNetwork::decode_present(const std::vector<at::Tensor>& encoded,
@@ -155,9 +189,9 @@ at::Tensor TokenFusionNetwork::decode_present(const std::vector<at::Tensor>& enc
   return decode(unlisted(encoded, present), {}, /*deep=*/false, {}).logits;
 }
 
-at::Tensor TokenFusionNetwork::segment(const at::Tensor& image,
-                                       const std::vector<bool>& present) const {
-  return decode(contributions(image, present), {}, /*deep=*/false, {}).logits;
+at::Tensor TokenFusionNetwork::segment(const at::Tensor& image, const std::vector<bool>& present,
+                                       const FinestMap& finest) const {
+  return decode(contributions(image, present, finest), {}, /*deep=*/false, {}).logits;
 }
 
 }  // namespace lacuna::models

@@ -4,6 +4,7 @@
 // are 0 until initialise(). Not thread-safe.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -56,9 +57,14 @@ class TokenFusionNetwork : public torch::nn::Module {
     Output fused;
     std::vector<at::Tensor> separate;  // logits by modality
   };
-  // modes: of each modality's transformer, then of the last one. `separate`: asked for.
+  // Puts others in the place of the finest features of each modality, N x c x D x H x W; undefined
+  // on entry: the modality is missing; on return: it stays so. Empty: nothing is changed.
+  using FinestMap = std::function<void(std::vector<at::Tensor>& finest)>;
+  // modes: of each modality's transformer, then of the last one. `separate`: asked for. What
+  // `finest` makes is no matter of the mask.
   Trained train(const at::Tensor& image, const at::Tensor& mask,
-                const std::vector<ForwardMode>& modes, bool separate = true) const;
+                const std::vector<ForwardMode>& modes, bool separate = true,
+                const FinestMap& finest = nullptr) const;
 
   // Evaluation: what all modalities of an image contribute, as listed(); then the logits of those
   // that `present` names.
@@ -66,15 +72,17 @@ class TokenFusionNetwork : public torch::nn::Module {
   at::Tensor decode_present(const std::vector<at::Tensor>& encoded,
                             const std::vector<bool>& present) const;
   // Both at once; what is missing is not encoded.
-  at::Tensor segment(const at::Tensor& image, const std::vector<bool>& present) const;
+  at::Tensor segment(const at::Tensor& image, const std::vector<bool>& present,
+                     const FinestMap& finest = nullptr) const;
 
   // N x (M tokens) x width -> the map that the published code makes of them, N x (M width) x d x h
   // x w: the rows of memory are taken for the voxels', so voxel p gets tokens M p to M p + M - 1.
   at::Tensor layout(const at::Tensor& tokens) const;
 
  private:
-  std::vector<Contribution> contributions(const at::Tensor& image,
-                                          const std::vector<bool>& present) const;
+  std::vector<Contribution> contributions(const at::Tensor& image, const std::vector<bool>& present,
+                                          const FinestMap& finest) const;
+  void map(std::vector<Encoded>& encoded, const FinestMap& finest) const;
 
   struct Branch {
     at::Tensor position;  // 1 x tokens x width

@@ -208,7 +208,7 @@ class Trainer {
     if (!finite) buffers_->restore();
     if (Ema* average = state_->ema(); average && finite) average->update();
     method_->end_step(at);
-    buffers_->share(ranks_);
+    buffers_->share(ranks_, static_cast<double>(samples_) / static_cast<double>(config_.batch));
     feed_->end_step();
     if (link_) with_validation_rank([&] { link_->poll(); });
     ++counters_.step;

@@ -6,6 +6,7 @@
 
 #include "base/random.h"
 #include "losses/precise.h"
+#include "methods/shared/availability.h"
 #include "methods/shared/extent_check.h"
 #include "models/width.h"
 
@@ -35,7 +36,8 @@ std::vector<models::ConvDiscriminator::Layer> feature_layers(double width) {
 
 Method::Method(const MethodSettings& settings)
     : CoTraining(settings, binding().parse(settings.options), {"T1", "T2", "FLAIR", "T1c"}),
-      options_(binding().parse(settings.options)) {
+      options_(binding().parse(settings.options)),
+      map_(settings.input_map) {
   require_extent(patch_, extent_multiple(), "data.patch");
   full_ = module_->register_module("model",
                                    std::make_shared<Network>(modalities_.size(), width_, patch_));
@@ -81,12 +83,17 @@ std::vector<std::string> Method::judges() const {
   return groups;
 }
 
+// The full network sees all that the case has.
+at::Tensor Method::full_image(const Batch& batch) const {
+  return map_ ? map_->image(batch.image, available_of(batch), /*training=*/true) : batch.image;
+}
+
 Method::Outputs Method::run_networks(const Batch& batch, const Progress& progress) const {
   auto d_full = dropout_of(batch, progress, 0), d_missing = dropout_of(batch, progress, 1);
   const auto mode = [&](models::SampleDropout& dropout) {
     return models::ForwardMode{.dropout = options_.dropout ? &dropout : nullptr};
   };
-  return {full_->forward(full_input(batch.image), mode(d_full)),
+  return {full_->forward(full_input(full_image(batch)), mode(d_full)),
           missing_->forward(missing_input(batch.image, batch.subsets.at(0)), mode(d_missing))};
 }
 

@@ -18,6 +18,7 @@
 
 #include "methods/acn/network.h"
 #include "methods/acn/options.h"
+#include "methods/shared/input_map.h"
 #include "methods/shared/kept_tensors.h"
 #include "models/conv_discriminator.h"
 
@@ -47,6 +48,7 @@ class Method final : public CoTraining {
   struct Outputs {
     Output full, missing;
   };
+  at::Tensor full_image(const Batch& batch) const;
   Outputs run_networks(const Batch& batch, const Progress& progress) const;
   Judged judged(const Outputs& out) const;
   Loss joint_loss(const Batch& batch, const Progress& progress);
@@ -59,6 +61,7 @@ class Method final : public CoTraining {
   std::vector<std::string> judges() const override;
 
   Options options_;
+  std::shared_ptr<InputMap> map_;  // of the full network alone; null: none
   std::shared_ptr<Network> full_, missing_;
   std::shared_ptr<models::ConvDiscriminator> judge_of_entropy_, judge_of_features_;
   KeptTensors<Judged> judged_;

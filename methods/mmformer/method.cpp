@@ -25,7 +25,8 @@ constexpr std::int64_t kDeepestExtent = 2;
 Method::Method(const MethodSettings& settings)
     : options_(binding().parse(settings.options)),
       order_(settings.modalities, rfnet_order()),
-      patch_(settings.patch.value_or(kPublishedPatch)) {
+      patch_(settings.patch.value_or(kPublishedPatch)),
+      map_(settings.input_map) {
   require_extent(patch_, extent_multiple(), "data.patch", kDeepestExtent);
   network_ = std::make_shared<Network>(
       models::TokenFusionShape{.modalities = order_.names(),
@@ -62,14 +63,36 @@ std::vector<Stage> Method::stages(std::int64_t steps) const {
                        .joint = !options_.local_dice}}}};
 }
 
+Network::FinestMap Method::finest_map(const std::vector<SubsetMask>& subsets,
+                                      const std::vector<SubsetMask>& available,
+                                      bool training) const {
+  if (!map_ || !map_->maps_first_level()) return nullptr;
+  return [=, this](std::vector<at::Tensor>& finest) {
+    std::vector<at::Tensor> features(finest.size());  // in the cohort's order
+    const auto place = [&](std::size_t m) -> at::Tensor& {
+      return features[static_cast<std::size_t>(order_.channels()[m])];
+    };
+    for (std::size_t m = 0; m < finest.size(); ++m) place(m) = finest[m];
+    map_->first_level(features, subsets, available, training);
+    for (std::size_t m = 0; m < finest.size(); ++m) finest[m] = place(m);
+  };
+}
+
 Loss Method::loss(const std::string&, const Batch& batch, const Progress& progress) {
   check(batch.image, "input");
   TransformerDropout dropout(options_.dropout, batch, progress, /*first=*/0, order_.size() + 1);
-  const auto out = network_->train(order_.image(batch.image),
-                                   order_.mask(batch.subsets.at(0), batch.image), dropout.modes());
+  const std::vector<SubsetMask>& subsets = batch.subsets.at(0);
+  const at::Tensor image =
+      map_ ? map_->image(batch.image, subsets, /*training=*/true) : batch.image;
+  const auto out =
+      network_->train(order_.image(image), order_.mask(subsets, batch.image), dropout.modes(),
+                      /*separate=*/true, finest_map(subsets, batch.available, /*training=*/true));
+  // What an input map has taken away is no image to segment.
+  Batch judged = batch;
+  if (map_ && map_->leaves_out_missing()) judged.available = subsets;
   Loss loss = class_output_loss(
       {OutputGroup{"fuse", {{class_probability(out.fused.logits), {}}}},
-       separate_group("sep", out.separate, order_, batch), deep_group("prm", out.fused.deep)},
+       separate_group("sep", out.separate, order_, judged), deep_group("prm", out.fused.deep)},
       batch, options_.local_dice);
   for (const auto& [name, value] : loss.parts) {
     loss.total = loss.total.defined() ? loss.total + value : value;
@@ -80,18 +103,23 @@ Loss Method::loss(const std::string&, const Batch& batch, const Progress& progre
 
 at::Tensor Method::forward(const at::Tensor& image, SubsetMask subset) {
   check(image, "input");
-  return network_->segment(order_.image(image), order_.present(subset));
+  if (!map_) return network_->segment(order_.image(image), order_.present(subset));
+  const std::vector<SubsetMask> subsets(static_cast<std::size_t>(image.size(0)), subset);
+  return network_->segment(order_.image(map_->image(image, subsets, /*training=*/false)),
+                           order_.present(subset), finest_map(subsets, {}, /*training=*/false));
 }
 
 // One modality after the other: its shares of the fusions, then its tokens.
 Features Method::encode(const at::Tensor& image) {
   const torch::NoGradGuard no_grad;
   check(image, "window");
+  if (map_) return methods::Method::encode(image);  // a modality's features depend on the subset
   return network_->encode_all(order_.image(image));
 }
 
 at::Tensor Method::decode(const Features& features, const std::vector<SubsetMask>& subsets) {
   const torch::NoGradGuard no_grad;
+  if (map_) return methods::Method::decode(features, subsets);
   std::vector<at::Tensor> outputs;
   for (const SubsetMask subset : subsets) {
     outputs.push_back(network_->decode_present(features, order_.present(subset)));

@@ -16,6 +16,7 @@
 #include "methods/method.h"
 #include "methods/mmformer/options.h"
 #include "methods/registry.h"
+#include "methods/shared/input_map.h"
 #include "methods/shared/modality_order.h"
 #include "models/token_fusion_network.h"
 
@@ -47,10 +48,14 @@ class Method final : public methods::Method {
 
  private:
   void check(const at::Tensor& image, const char* what) const;
+  // The input map's part in the finest features, if it has any.
+  Network::FinestMap finest_map(const std::vector<SubsetMask>& subsets,
+                                const std::vector<SubsetMask>& available, bool training) const;
 
   Options options_;
   ModalityOrder order_;
   data::Extent patch_;
+  std::shared_ptr<InputMap> map_;  // null: none
   std::shared_ptr<Network> network_;
 };
 

@@ -39,7 +39,8 @@ Method::Method(const MethodSettings& settings)
     : options_(binding().parse(settings.options)),
       modalities_(settings.modalities),
       order_(settings.modalities, rfnet_order()),
-      patch_(settings.patch.value_or(kGatedPatch)) {
+      patch_(settings.patch.value_or(kGatedPatch)),
+      map_(settings.input_map) {
   require_extent(patch_, extent_multiple(), "data.patch", kGatedDeepest);
   if (options_.subset) serves_ = modalities_.parse(*options_.subset);
   const int kept = serves_ ? data::count(*serves_) : 0;
@@ -126,8 +127,10 @@ std::vector<Stage> Method::stages(std::int64_t steps) const {
   return {stage(kTeacher, steps / 2, full), stage(kStudent, steps - steps / 2, subsets)};
 }
 
-models::MaskDecoder::Output Method::teach(const at::Tensor& image) const {
-  const at::Tensor ordered = order_.image(image);
+models::MaskDecoder::Output Method::teach(const at::Tensor& image,
+                                          const std::vector<SubsetMask>& available,
+                                          bool training) const {
+  const at::Tensor ordered = order_.image(map_ ? map_->image(image, available, training) : image);
   std::vector<models::GatedShares> shares;
   for (int m = 0; m < order_.size(); ++m) {
     shares.push_back(teacher_->shares(ordered.narrow(1, m, 1), static_cast<std::size_t>(m)));
@@ -152,7 +155,8 @@ Loss Method::loss(const std::string& phase, const Batch& batch, const Progress&)
 }
 
 Loss Method::teacher_loss(const Batch& batch) const {
-  const at::Tensor logits = precise(teach(batch.image).logits);
+  const at::Tensor logits =
+      precise(teach(batch.image, available_of(batch), /*training=*/true).logits);
   const auto targets = losses::class_targets(batch.label, options_.classes(), logits.scalar_type());
   at::Tensor sums = losses::class_sums(logits.softmax(1), targets, complete_ones(batch));
   if (batch.over_ranks && !options_.local_sums) sums = batch.over_ranks(sums);
@@ -165,7 +169,7 @@ Loss Method::student_loss(const Batch& batch) const {
   {
     // Also where gradients are asked for every parameter: the teacher is fixed.
     const torch::NoGradGuard no_grad;
-    taught = teach(batch.image);
+    taught = teach(batch.image, available_of(batch), /*training=*/false);
   }
   const auto learned = student_->forward(student_input(batch.image, batch.subsets.at(0)));
   const at::Tensor logits = precise(learned.logits), complete = complete_ones(batch);
@@ -210,8 +214,8 @@ at::Tensor Method::forward(const at::Tensor& image, SubsetMask subset) {
         teaches_only() ? "method_options.teacher=alone" : "method_options.subset",
         modalities_.format(subset));
   }
-  if (teaches_only()) return teach(image).logits;
   const std::vector<SubsetMask> subsets(static_cast<std::size_t>(image.size(0)), subset);
+  if (teaches_only()) return teach(image, subsets, /*training=*/false).logits;
   return student_->forward(student_input(image, subsets)).logits;
 }
 

@@ -24,6 +24,7 @@
 #include "methods/pmkl/network.h"
 #include "methods/pmkl/options.h"
 #include "methods/registry.h"
+#include "methods/shared/input_map.h"
 #include "methods/shared/modality_order.h"
 
 namespace lacuna::methods::pmkl {
@@ -48,7 +49,9 @@ class Method final : public methods::Method {
 
  private:
   bool teaches_only() const { return options_.teacher == Teacher::kAlone; }
-  models::MaskDecoder::Output teach(const at::Tensor& image) const;
+  // available: what each sample's case has. training: its input map learns.
+  models::MaskDecoder::Output teach(const at::Tensor& image,
+                                    const std::vector<SubsetMask>& available, bool training) const;
   // What the student sees of each sample.
   at::Tensor student_input(const at::Tensor& image, const std::vector<SubsetMask>& subsets) const;
   Loss teacher_loss(const Batch& batch) const;
@@ -61,6 +64,7 @@ class Method final : public methods::Method {
   std::optional<SubsetMask> serves_;
   StudentInput input_ = StudentInput::kZeros;
   std::shared_ptr<torch::nn::Module> module_ = std::make_shared<torch::nn::Module>();
+  std::shared_ptr<InputMap> map_;  // of the teacher alone; null: none
   std::shared_ptr<models::GatedNetwork> teacher_;
   std::shared_ptr<Student> student_;
   std::shared_ptr<EmbeddingHead> student_head_, teacher_head_;  // null: no contrast

@@ -1,7 +1,9 @@
 #include "worker/step/step_buffers.h"
 
+#include <ATen/ATen.h>
 #include <torch/types.h>
 
+#include "comm/tensor_sum.h"
 #include "worker/state/tensor_pack.h"
 
 namespace lacuna::worker {
@@ -28,14 +30,40 @@ void StepBuffers::restore() {
   }
 }
 
-void StepBuffers::share(RankGroup& ranks) {
+void StepBuffers::share(RankGroup& ranks, double share) {
   if (ranks.trainers() == 1) return;
+  const torch::NoGradGuard no_gradient;
   const NamedTensors buffers = state_.buffers();
-  if (buffers.empty()) return;
-  TensorPack pack(buffers);
-  if (ranks.writes()) pack.take(buffers);
-  ranks.broadcast(ranks.trainer_ranks(), pack.bytes(), 0, "the buffers");
-  pack.put(buffers);
+  NamedTensors counters;
+  std::vector<at::Tensor> moved;  // one after the other, on the host
+  std::vector<std::size_t> averaged;
+  for (std::size_t i = 0; i < buffers.size(); ++i) {
+    const at::Tensor& live = buffers[i].second;
+    if (!live.is_floating_point()) {
+      counters.push_back(buffers[i]);
+      continue;
+    }
+    // Infinity that stays has not moved.
+    const at::Tensor by = at::where(live == kept_[i], at::zeros_like(live), live - kept_[i]);
+    moved.push_back(by.to(at::kCPU, at::kFloat).flatten());
+    averaged.push_back(i);
+  }
+  if (!moved.empty()) {
+    const at::Tensor sum = at::cat(moved).mul_(share).contiguous();
+    ranks.wait(*comm::sum_tensor(ranks.trainer_ranks(), sum), "the buffers");
+    std::int64_t begin = 0;
+    for (const std::size_t i : averaged) {
+      at::Tensor live = buffers[i].second;
+      const at::Tensor by = sum.narrow(0, begin, live.numel()).view(live.sizes());
+      live.copy_(kept_[i] + by.to(live.options()));
+      begin += live.numel();
+    }
+  }
+  if (counters.empty()) return;
+  TensorPack pack(counters);
+  if (ranks.writes()) pack.take(counters);
+  ranks.broadcast(ranks.trainer_ranks(), pack.bytes(), 0, "the counters among the buffers");
+  pack.put(counters);
 }
 
 }  // namespace lacuna::worker

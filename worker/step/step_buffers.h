@@ -20,9 +20,12 @@ class StepBuffers {
   void keep();
   // As they were then: one bad batch would stay in a running mean for ever.
   void restore();
-  // Each rank's follow its own samples: all take those of rank 0, so that every rank holds what a
-  // checkpoint holds. Collective over the trainers.
-  void share(RankGroup& ranks);
+  // Each rank's follow its own samples. By how much those of floating point moved in the step is
+  // averaged over the trainers, `share` being this rank's part of the batch (they sum to 1): what
+  // follows a mean over samples then moves as in one process, and what stayed keeps its bits.
+  // Others (counters) are rank 0's. So every rank holds what a checkpoint holds. Collective over
+  // the trainers.
+  void share(RankGroup& ranks, double share);
 
  private:
   const TrainingState& state_;
