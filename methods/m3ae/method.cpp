@@ -146,7 +146,10 @@ Loss Method::rebuilding_loss(const Batch& batch, const Progress& progress) const
   return loss;
 }
 
-at::Tensor region_error(const at::Tensor& logits, const at::Tensor& target, std::int64_t copies) {
+// saturating: cross entropy of probabilities, as published, whose logarithms end at -100 where a
+// probability has rounded to 0 or 1; else of logits, which is exact.
+at::Tensor region_error(const at::Tensor& logits, const at::Tensor& target, std::int64_t copies,
+                        bool saturating) {
   std::vector<std::int64_t> shape = target.sizes().vec();
   shape.insert(shape.begin(), copies);
   const at::Tensor all = logits.view(shape), truth = target.unsqueeze(0).expand(shape);
@@ -154,7 +157,9 @@ at::Tensor region_error(const at::Tensor& logits, const at::Tensor& target, std:
   const std::vector<std::int64_t> over{0, 3, 4, 5};  // both copies and every voxel
   const at::Tensor dice =
       1 - (2 * (p * truth).sum(over) + 1) / (p.square().sum(over) + truth.square().sum(over) + 1);
-  return 0.7 * dice.mean() + 0.3 * at::binary_cross_entropy_with_logits(all, truth);
+  const at::Tensor entropy = saturating ? at::binary_cross_entropy(p, truth)
+                                        : at::binary_cross_entropy_with_logits(all, truth);
+  return 0.7 * dice.mean() + 0.3 * entropy;
 }
 
 // Both copies of a case are changed alike, so that they differ by what is missing alone.
@@ -176,7 +181,7 @@ Loss Method::segmentation_loss(const Batch& batch, const Progress& progress) con
       losses::region_targets(label, data::tumour_regions(), precise(out.logit).scalar_type());
   Loss loss;
   const auto error = [&](const char* name, const at::Tensor& logits) {
-    loss.parts.emplace_back(name, region_error(precise(logits), target, copies));
+    loss.parts.emplace_back(name, region_error(precise(logits), target, copies, options_.official));
     return loss.parts.back().second;
   };
   loss.total = error("coarse", out.deep[0]) + error("middle", out.deep[1]);

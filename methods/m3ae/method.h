@@ -68,7 +68,8 @@ class Method final : public methods::Method, public PlacedWindows {
 
 // 0.7 Dice + 0.3 binary cross entropy, the mean over channels and cases. logits: copies N x C x D x
 // H x W, copy by copy; target: N x C x ...; Dice sums over the copies of a case.
-at::Tensor region_error(const at::Tensor& logits, const at::Tensor& target, std::int64_t copies);
+at::Tensor region_error(const at::Tensor& logits, const at::Tensor& target, std::int64_t copies,
+                        bool saturating = false);
 
 const MethodEntry& entry();
 

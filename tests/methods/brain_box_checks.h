@@ -208,7 +208,8 @@ inline void expect_bfloat16_near_float(const BrainBoxExample& example) {
   EXPECT_NE(narrow.total.item<double>(), wide);
   narrow.total.backward();
   const auto parameters = method->module().named_parameters();
-  for (const std::string& trained : method->groups().at(0).parameters) {
+  const std::vector<ParameterGroup> groups = method->groups();
+  for (const std::string& trained : groups.at(0).parameters) {
     const at::Tensor& grad = parameters[trained].grad();
     EXPECT_TRUE(grad.defined() && grad.isfinite().all().item<bool>()) << trained;
   }
