@@ -90,9 +90,10 @@ std::string cases_csv(const std::vector<CaseScore>& scores, const data::Modality
     // Nothing was predicted, not an empty region: no number of voxels.
     const std::string predicted =
         std::isnan(region.dice) ? "" : std::to_string(region.predicted_voxels);
-    text += fmt::format("{},{},{},{},{},{},{},{}", csv_field(score.case_id), csv_field(score.institution),
-                        modalities.format(score.subset), name, exact(region.dice),
-                        summary.hd95 ? exact(region.hd95_mm) : "", predicted, region.true_voxels);
+    text += fmt::format("{},{},{},{},{},{},{},{}", csv_field(score.case_id),
+                        csv_field(score.institution), modalities.format(score.subset), name,
+                        exact(region.dice), summary.hd95 ? exact(region.hd95_mm) : "", predicted,
+                        region.true_voxels);
     if (with_checksum) text += "," + csv_field(score.checksum);
     for (std::size_t c = 0; c < summary.further.columns.size(); ++c) {
       text += "," + (c < region.values.size() ? exact(region.values[c]) : std::string());

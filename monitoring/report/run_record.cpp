@@ -147,7 +147,8 @@ RunRecord read_run(const Path& directory) {
   run.directory = directory;
   read_configuration(run);
   read_metrics(run);
-  for_each_json_line(directory / "events.jsonl", [&](const Json& line) { run.events.push_back(line); });
+  for_each_json_line(directory / "events.jsonl",
+                     [&](const Json& line) { run.events.push_back(line); });
   read_evaluations(run);
   return run;
 }
