@@ -147,6 +147,13 @@ struct Loss {
 // What a whole window contributes to evaluation whichever subset is asked for. Opaque to callers.
 using Features = std::vector<at::Tensor>;
 
+// Where a window of evaluation lies, in the network's axes.
+struct WindowPlace {
+  data::Extent corner{};           // voxels, in the full volume as Batch::origin
+  data::Extent corner_in_box{};    // voxels, in what the windows tile: the brain box or the volume
+  std::array<bool, 3> mirrored{};  // axes along which the window comes turned round
+};
+
 // From raw output to a segmentation.
 struct InferenceRecipe {
   enum class Activation { kSigmoid, kSoftmax };
@@ -230,6 +237,12 @@ class Method {
   // forward() for each subset up to summation order. Gradient-free.
   virtual Features encode(const at::Tensor& image);  // default: the image itself
   virtual at::Tensor decode(const Features& features, const std::vector<SubsetMask>& subsets);
+  // encode() of a window there, for networks that depend on the place (an image of the whole volume
+  // stands in for what is missing): what evaluation calls. encode() and forward() of such a network
+  // take the window to lie in the corner.
+  virtual Features encode_at(const at::Tensor& window, const WindowPlace& /*place*/) {
+    return encode(window);
+  }
   // Called when parameters may have changed since the last encode().
   virtual void invalidate_evaluation_cache() {}
 };

@@ -19,7 +19,6 @@
 #include "methods/exchange/fill.h"
 #include "methods/exchange/tensor_exchange.h"
 #include "methods/registry.h"
-#include "methods/window_place.h"
 
 namespace lacuna::app {
 namespace {
@@ -227,10 +226,9 @@ void run(const ForwardArguments& arguments) {
       }
       const at::Tensor image = input.narrow(0, static_cast<std::int64_t>(n), 1);
       // forward() is the published pass; what depends on the place is asked as evaluation does.
-      outputs.push_back(
-          arguments.corner.empty()
-              ? method->forward(image, subsets.front()[n])
-              : method->decode(methods::encode_at(*method, image, place), {subsets.front()[n]})[0]);
+      outputs.push_back(arguments.corner.empty() ? method->forward(image, subsets.front()[n])
+                                                 : method->decode(method->encode_at(image, place),
+                                                                  {subsets.front()[n]})[0]);
     }
     methods::write_tensors(arguments.out, {{"output", at::cat(outputs)}});
     return;

@@ -1,11 +1,11 @@
 #include <algorithm>
-#include <fstream>
 
 #include <fmt/core.h>
 
 #include "app/inspect/inspect.h"
 #include "base/error.h"
 #include "base/files/hash.h"
+#include "base/files/json_lines.h"
 #include "base/files/tensor_file.h"
 #include "base/text/parse_json.h"
 
@@ -16,12 +16,8 @@ namespace fs = std::filesystem;
 
 // The last line of a JSON-lines file that is whole: a running process may be writing the next.
 Json last_line(const fs::path& path) {
-  std::ifstream file(path);
   Json last;
-  for (std::string line; std::getline(file, line);) {
-    Json parsed = parse_json_line(line);
-    if (parsed.is_object()) last = std::move(parsed);
-  }
+  for_each_json_line(path, [&](const Json& line) { last = line; });
   return last;
 }
 

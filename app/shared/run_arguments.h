@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "experiments/sweep_directory.h"
+
 namespace lacuna::app {
 
 struct NamedRun {
@@ -15,5 +17,9 @@ struct NamedRun {
 
 // Throws DataError: neither one nor the other, or a sweep of which no run has begun.
 std::vector<NamedRun> named_runs(const std::vector<std::string>& arguments);
+
+// The runs of a sweep that have begun. Throws DataError where none has.
+std::vector<NamedRun> begun_runs(const experiments::SweepDirectory& directory,
+                                 const experiments::SweepPlan& plan);
 
 }  // namespace lacuna::app

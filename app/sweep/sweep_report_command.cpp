@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 
 #include "app/shared/report_page.h"
+#include "app/shared/run_arguments.h"
 #include "app/sweep/sweep.h"
 #include "base/text/log.h"
 
@@ -29,14 +30,9 @@ void write_sweep_report(const experiments::SweepDirectory& directory,
                         const experiments::SweepPlan& plan, const fs::path& page) {
   std::vector<fs::path> runs;
   std::vector<std::string> labels;
-  for (const experiments::PlannedRun& run : plan.runs) {
-    if (!fs::exists(directory.run(run.id) / "run.json")) continue;
-    runs.push_back(directory.run(run.id));
-    labels.push_back(run.label);
-  }
-  if (runs.empty()) {
-    throw_error<DataError>("{}: no run has begun yet. Start them: lacuna sweep submit {}",
-                           directory.root().string(), directory.root().string());
+  for (NamedRun& run : begun_runs(directory, plan)) {
+    runs.push_back(std::move(run.directory));
+    labels.push_back(std::move(run.label));
   }
   if (runs.size() < plan.runs.size()) {
     log::warn("{} of {} runs have not begun: the report is about the others",

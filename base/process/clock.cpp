@@ -31,4 +31,10 @@ std::string utc_text(double unix_seconds) {
   return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(static_cast<std::time_t>(unix_seconds)));
 }
 
+std::optional<double> parse_utc(const std::string& text) {
+  std::tm time{};
+  if (!::strptime(text.c_str(), "%Y-%m-%dT%H:%M:%SZ", &time)) return std::nullopt;
+  return static_cast<double>(::timegm(&time));
+}
+
 }  // namespace lacuna

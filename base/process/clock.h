@@ -2,6 +2,7 @@
 // Real implementation: steady_clock(). Thread-safe.
 #pragma once
 
+#include <optional>
 #include <string>
 
 namespace lacuna {
@@ -20,5 +21,7 @@ const Clock& steady_clock();
 
 // Seconds since 1970 as files of a run hold times: "2026-11-21T04:38:37Z".
 std::string utc_text(double unix_seconds);
+// The seconds since 1970 of such a text; none where it is another.
+std::optional<double> parse_utc(const std::string& text);
 
 }  // namespace lacuna

@@ -1,12 +1,12 @@
 #include "coordinator/status/run_status.h"
 
 #include <algorithm>
-#include <ctime>
 #include <iterator>
 #include <optional>
 #include <vector>
 
 #include "base/error.h"
+#include "base/process/clock.h"
 #include "base/text/parse_json.h"
 
 namespace lacuna::coordinator {
@@ -37,11 +37,7 @@ void push(std::deque<T>& queue, T item, std::size_t limit) {
 // "2026-11-21T05:00:00Z" as seconds since 1970.
 std::optional<double> parse_time(const Json& text) {
   if (!text.is_string()) return std::nullopt;
-  std::tm time{};
-  if (!::strptime(text.get_ref<const std::string&>().c_str(), "%Y-%m-%dT%H:%M:%SZ", &time)) {
-    return std::nullopt;
-  }
-  return static_cast<double>(::timegm(&time));
+  return parse_utc(text.get_ref<const std::string&>());
 }
 
 std::int64_t step_of(const Json& line) {

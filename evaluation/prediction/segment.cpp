@@ -14,7 +14,6 @@
 #include "evaluation/prediction/sliding_window.h"
 #include "evaluation/volumes/mask.h"
 #include "methods/shared/extent_check.h"
-#include "methods/window_place.h"
 
 namespace lacuna::evaluation {
 namespace {
@@ -279,8 +278,8 @@ class Segmentation {
       for (int axis = 0; axis < 3; ++axis) {
         place.mirrored[static_cast<std::size_t>(axis)] = (flip >> axis & 1) != 0;
       }
-      const methods::Features features = methods::encode_at(
-          method_, axes.empty() ? window : window.flip(axes).contiguous(), place);
+      const methods::Features features =
+          method_.encode_at(axes.empty() ? window : window.flip(axes).contiguous(), place);
       for (std::int64_t first = 0; first < number; first += at_once) {
         const auto end = std::min(number, first + at_once);
         const at::Tensor output =

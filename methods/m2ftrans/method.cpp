@@ -3,10 +3,8 @@
 #include <algorithm>
 
 #include <ATen/ATen.h>
-#include <fmt/ranges.h>
 #include <torch/utils.h>
 
-#include "base/error.h"
 #include "methods/shared/brain_box_recipe.h"
 #include "methods/shared/class_output_loss.h"
 #include "methods/shared/extent_check.h"
@@ -42,15 +40,6 @@ Method::Method(const MethodSettings& settings, const Options& options)
                                              .style = {.border = options_.border}});
 }
 
-void Method::check(const at::Tensor& image, const char* what) const {
-  const data::Extent extent{image.size(2), image.size(3), image.size(4)};
-  if (extent == patch()) return;
-  throw_error<ConfigError>(
-      "{} {}: the network is made for {} voxels, since every token has a position of its own. Set "
-      "data.patch to the extent that it shall see.",
-      what, fmt::join(extent, "x"), fmt::join(patch(), "x"));
-}
-
 // Card 5: rising from 0 for 100 of 1000 epochs, then poly over the rest.
 TrainedGroup Method::trained(const std::string& group, std::int64_t steps) const {
   TrainedGroup made = brain_box_group(group, steps, kEpochs);
@@ -70,7 +59,7 @@ std::vector<std::vector<at::Tensor>> Method::levels(const at::Tensor& image) con
 }
 
 Loss Method::loss(const std::string&, const Batch& batch, const Progress& progress) {
-  check(batch.image, "input");
+  require_made_for(batch.image, patch(), "input");
   TransformerDropout dropout(options_.dropout, batch, progress, /*first=*/0, /*count=*/1);
   const models::ForwardMode mode = dropout.modes().front();
   const auto features = levels(order().image(batch.image));
@@ -98,7 +87,7 @@ Loss Method::loss(const std::string&, const Batch& batch, const Progress& progre
 }
 
 at::Tensor Method::forward(const at::Tensor& image, SubsetMask subset) {
-  check(image, "input");
+  require_made_for(image, patch(), "input");
   const auto features = levels(order().image(image));
   return network_
       ->decode(network_->encode(features, {}), order().present(subset), {},
@@ -110,7 +99,7 @@ at::Tensor Method::forward(const at::Tensor& image, SubsetMask subset) {
 // behind the transformer, and keys and values of each of its blocks.
 Features Method::encode(const at::Tensor& image) {
   const torch::NoGradGuard no_grad;
-  check(image, "window");
+  require_made_for(image, patch(), "window");
   const Encoded encoded = network_->encode(levels(order().image(image)), {});
   Features features;
   for (const auto& level : encoded.shares) {

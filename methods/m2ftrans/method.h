@@ -39,7 +39,6 @@ class Method final : public BrainBoxMethod {
  private:
   Method(const MethodSettings& settings, const Options& options);
   TrainedGroup trained(const std::string& group, std::int64_t steps) const override;
-  void check(const at::Tensor& image, const char* what) const;
   std::vector<std::vector<at::Tensor>> levels(const at::Tensor& image) const;
 
   Options options_;

@@ -22,11 +22,10 @@
 #include "methods/method.h"
 #include "methods/registry.h"
 #include "methods/shared/modality_order.h"
-#include "methods/window_place.h"
 
 namespace lacuna::methods::m3ae {
 
-class Method final : public methods::Method, public PlacedWindows {
+class Method final : public methods::Method {
  public:
   explicit Method(const MethodSettings& settings);
 

@@ -86,7 +86,9 @@ const MethodEntry& entry() {
       .deviations =
           "Without official: the bottleneck's features are compared between the two copies "
           "(paper; the published script compares the coarsest logits), and the substitute image is "
-          "cut at the window's place in the volume in evaluation, too. Always: one batch size for "
+          "cut at the window's place in the volume in evaluation, too; cross entropy is of logits "
+          "(published: of probabilities, whose logarithms end at -100 where a probability has "
+          "rounded to 0 or 1). Always: one batch size for "
           "both stages (published 2, then 1), pre-training on the training cases alone (published: "
           "with the validation cases), both copies of a case are augmented alike, Dice is summed "
           "over the copies of each case, the crop's box has no margin, the substitute image ends "

@@ -1,12 +1,9 @@
 #include "methods/mctseg/method.h"
 
 #include <ATen/ATen.h>
-#include <fmt/ranges.h>
 #include <torch/utils.h>
 
-#include "base/error.h"
 #include "losses/precise.h"
-#include "methods/shared/brain_box_recipe.h"
 #include "methods/shared/class_output_loss.h"
 #include "methods/shared/extent_check.h"
 #include "methods/shared/transformer_dropout.h"
@@ -15,7 +12,6 @@
 namespace lacuna::methods::mctseg {
 namespace {
 
-constexpr const char* kNetwork = "network";
 constexpr data::Extent kPublishedPatch{128, 128, 128};
 constexpr std::int64_t kEpochs = 1000;  // published
 constexpr int kClasses = 4;
@@ -26,51 +22,32 @@ constexpr std::int64_t kDeepestExtent = 2;
 }  // namespace
 
 Method::Method(const MethodSettings& settings)
-    : options_(binding().parse(settings.options)),
-      order_(settings.modalities, rfnet_order()),
-      patch_(settings.patch.value_or(kPublishedPatch)) {
-  require_extent(patch_, extent_multiple(), "data.patch", kDeepestExtent);
-  network_ = std::make_shared<Network>(Shape{.modalities = order_.names(),
+    : Method(settings, binding().parse(settings.options)) {}
+
+Method::Method(const MethodSettings& settings, const Options& options)
+    : BrainBoxMethod(settings, {.patch = kPublishedPatch,
+                                .epochs = kEpochs,
+                                .local_dice = options.local_dice,
+                                .et_min = options.et_min}),
+      options_(options) {
+  require_extent(patch(), extent_multiple(), "data.patch", kDeepestExtent);
+  network_ = std::make_shared<Network>(Shape{.modalities = order().names(),
                                              .classes = kClasses,
                                              .width = settings.width,
-                                             .extent = patch_,
+                                             .extent = patch(),
                                              .positions = options_.positions,
                                              .aligned_tokens = options_.aligned_tokens});
-}
-
-void Method::check(const at::Tensor& image, const char* what) const {
-  const data::Extent extent{image.size(2), image.size(3), image.size(4)};
-  if (extent == patch_) return;
-  throw_error<ConfigError>(
-      "{} {}: the network is made for {} voxels, whose tokens the fusion lays out. Set data.patch "
-      "to the extent that it shall see.",
-      what, fmt::join(extent, "x"), fmt::join(patch_, "x"));
 }
 
 // Stored by the published code and never run.
 std::vector<std::string> Method::ignored_official_names() const {
   std::vector<std::string> names = {"encode_conv.", "decoder_all."};
-  for (const std::string& modality : order_.names()) {
+  for (const std::string& modality : order().names()) {
     const std::string name = models::published_modality_name(modality);
     names.push_back(name + "_trans.cross_attention_list.0.fn.byconv.");
     if (!options_.positions) names.push_back(name + "_pos");
   }
   return names;
-}
-
-std::vector<ParameterGroup> Method::groups() {
-  ParameterGroup network{kNetwork, {}};
-  for (const auto& item : network_->named_parameters()) network.parameters.push_back(item.key());
-  return {network};
-}
-
-std::vector<Stage> Method::stages(std::int64_t steps) const {
-  return {{.name = "train",
-           .steps = steps,
-           .subsets = {{"policy", "uniform"}, {"granularity", "sample"}},
-           .phases = {{.name = "train",
-                       .trains = {brain_box_group(kNetwork, steps, kEpochs)},
-                       .joint = !options_.local_dice}}}};
 }
 
 at::Tensor feature_distance(const std::vector<at::Tensor>& teacher,
@@ -92,10 +69,10 @@ at::Tensor feature_distance(const std::vector<at::Tensor>& teacher,
 }
 
 Loss Method::loss(const std::string&, const Batch& batch, const Progress& progress) {
-  check(batch.image, "input");
-  const at::Tensor image = order_.image(batch.image);
-  const auto modalities = static_cast<std::size_t>(order_.size());
-  TransformerDropout dropout(options_.dropout, batch, progress, /*first=*/0, order_.size() + 1);
+  require_made_for(batch.image, patch(), "input");
+  const at::Tensor image = order().image(batch.image);
+  const auto modalities = static_cast<std::size_t>(order().size());
+  TransformerDropout dropout(options_.dropout, batch, progress, /*first=*/0, order().size() + 1);
   const std::vector<models::ForwardMode> modes = dropout.modes();
   std::vector<std::vector<at::Tensor>> levels;
   std::vector<models::Contribution> contributions;
@@ -107,7 +84,7 @@ Loss Method::loss(const std::string&, const Batch& batch, const Progress& progre
     separate.push_back(network_->separate(encoded, m));
     levels.push_back(encoded.levels);
   }
-  const auto fused = network_->decode(contributions, order_.mask(batch.subsets.at(0), batch.image),
+  const auto fused = network_->decode(contributions, order().mask(batch.subsets.at(0), batch.image),
                                       /*deep=*/true, modes.back());
   std::vector<at::Tensor> teacher = network_->encode_all(image);
 
@@ -115,14 +92,14 @@ Loss Method::loss(const std::string&, const Batch& batch, const Progress& progre
   // counts.
   at::Tensor complete, available;
   if (!batch.available.empty()) {
-    available = order_.mask(batch.available, batch.image);
+    available = order().mask(batch.available, batch.image);
     complete = available.amin(1);
     available = available * complete.unsqueeze(1);
   }
   Loss loss = class_output_loss(
       {OutputGroup{"fuse", {{class_probability(fused.logits), {}}}},
        OutputGroup{"all", {{class_probability(network_->separate_all(teacher)), complete}}},
-       deep_group("aux", fused.deep), separate_group("mod", separate, order_, batch)},
+       deep_group("aux", fused.deep), separate_group("mod", separate, order(), batch)},
       batch, options_.local_dice);
   if (options_.stop_at_teacher) {
     for (at::Tensor& level : teacher) level = level.detach();
@@ -137,7 +114,7 @@ Loss Method::loss(const std::string&, const Batch& batch, const Progress& progre
 
 std::vector<models::Contribution> Method::contributions(const at::Tensor& image,
                                                         const std::vector<bool>& present) const {
-  const at::Tensor ordered = order_.image(image);
+  const at::Tensor ordered = order().image(image);
   std::vector<models::Contribution> given(present.size());
   for (std::size_t m = 0; m < given.size(); ++m) {
     if (!present[m]) continue;
@@ -148,23 +125,23 @@ std::vector<models::Contribution> Method::contributions(const at::Tensor& image,
 }
 
 at::Tensor Method::forward(const at::Tensor& image, SubsetMask subset) {
-  check(image, "input");
-  const auto given = contributions(image, order_.present(subset));
+  require_made_for(image, patch(), "input");
+  const auto given = contributions(image, order().present(subset));
   return network_->decode(given, {}, /*deep=*/false, {}).logits;
 }
 
 Features Method::encode(const at::Tensor& image) {
   const torch::NoGradGuard no_grad;
-  check(image, "window");
+  require_made_for(image, patch(), "window");
   return models::listed(
-      contributions(image, std::vector<bool>(static_cast<std::size_t>(order_.size()), true)));
+      contributions(image, std::vector<bool>(static_cast<std::size_t>(order().size()), true)));
 }
 
 at::Tensor Method::decode(const Features& features, const std::vector<SubsetMask>& subsets) {
   const torch::NoGradGuard no_grad;
   std::vector<at::Tensor> outputs;
   for (const SubsetMask subset : subsets) {
-    const auto given = models::unlisted(features, order_.present(subset));
+    const auto given = models::unlisted(features, order().present(subset));
     outputs.push_back(network_->decode(given, {}, /*deep=*/false, {}).logits);
   }
   return at::stack(outputs);

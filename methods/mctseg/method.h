@@ -21,21 +21,16 @@
 #include "methods/mctseg/options.h"
 #include "methods/method.h"
 #include "methods/registry.h"
-#include "methods/shared/modality_order.h"
+#include "methods/shared/brain_box_method.h"
 
 namespace lacuna::methods::mctseg {
 
-class Method final : public methods::Method {
+class Method final : public BrainBoxMethod {
  public:
   explicit Method(const MethodSettings& settings);
 
   torch::nn::Module& module() override { return *network_; }
   std::vector<std::string> ignored_official_names() const override;
-  std::vector<int> published_channels() const override { return order_.channels(); }
-  std::vector<ParameterGroup> groups() override;
-  std::vector<Stage> stages(std::int64_t steps) const override;
-  data::DataRecipe recipe() const override;
-  InferenceRecipe inference() const override;
   data::Extent extent_multiple() const override { return {16, 16, 16}; }
 
   void initialise() override { network_->initialise(); }
@@ -48,13 +43,11 @@ class Method final : public methods::Method {
   Network& network() { return *network_; }
 
  private:
-  void check(const at::Tensor& image, const char* what) const;
+  Method(const MethodSettings& settings, const Options& options);
   std::vector<models::Contribution> contributions(const at::Tensor& image,
                                                   const std::vector<bool>& present) const;
 
   Options options_;
-  ModalityOrder order_;
-  data::Extent patch_;
   std::shared_ptr<Network> network_;
 };
 

@@ -1,12 +1,7 @@
-// How MCTSeg makes training samples and segmentations, and what it says about itself.
+// What MCTSeg says about itself.
 #include "methods/mctseg/method.h"
-#include "methods/shared/brain_box_recipe.h"
 
 namespace lacuna::methods::mctseg {
-
-data::DataRecipe Method::recipe() const { return brain_box_recipe(patch_); }
-
-InferenceRecipe Method::inference() const { return brain_box_inference(patch_, options_.et_min); }
 
 const MethodEntry& entry() {
   static const MethodEntry entry = {

@@ -16,24 +16,19 @@
 #include "methods/method.h"
 #include "methods/mmformer/options.h"
 #include "methods/registry.h"
+#include "methods/shared/brain_box_method.h"
 #include "methods/shared/input_map.h"
-#include "methods/shared/modality_order.h"
 #include "models/token_fusion_network.h"
 
 namespace lacuna::methods::mmformer {
 
 using Network = models::TokenFusionNetwork;
 
-class Method final : public methods::Method {
+class Method final : public BrainBoxMethod {
  public:
   explicit Method(const MethodSettings& settings);
 
   torch::nn::Module& module() override { return *network_; }
-  std::vector<int> published_channels() const override { return order_.channels(); }
-  std::vector<ParameterGroup> groups() override;
-  std::vector<Stage> stages(std::int64_t steps) const override;
-  data::DataRecipe recipe() const override;
-  InferenceRecipe inference() const override;
   data::Extent extent_multiple() const override { return {16, 16, 16}; }
 
   void initialise() override { network_->initialise(); }
@@ -44,17 +39,17 @@ class Method final : public methods::Method {
   at::Tensor decode(const Features& features, const std::vector<SubsetMask>& subsets) override;
 
   Network& network() { return *network_; }
-  const ModalityOrder& order() const { return order_; }
 
  private:
-  void check(const at::Tensor& image, const char* what) const;
+  Method(const MethodSettings& settings, const Options& options);
+  bool learns(const std::string& name) const override {
+    return !models::is_unused_by_token_fusion(name);
+  }
   // The input map's part in the finest features, if it has any.
   Network::FinestMap finest_map(const std::vector<SubsetMask>& subsets,
                                 const std::vector<SubsetMask>& available, bool training) const;
 
   Options options_;
-  ModalityOrder order_;
-  data::Extent patch_;
   std::shared_ptr<InputMap> map_;  // null: none
   std::shared_ptr<Network> network_;
 };

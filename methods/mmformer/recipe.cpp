@@ -1,12 +1,7 @@
-// How mmFormer makes training samples and segmentations, and what it says about itself.
+// What mmFormer says about itself.
 #include "methods/mmformer/method.h"
-#include "methods/shared/brain_box_recipe.h"
 
 namespace lacuna::methods::mmformer {
-
-data::DataRecipe Method::recipe() const { return brain_box_recipe(patch_); }
-
-InferenceRecipe Method::inference() const { return brain_box_inference(patch_, options_.et_min); }
 
 const MethodEntry& entry() {
   static const MethodEntry entry = {

@@ -4,6 +4,7 @@
 
 #include "losses/privileged_distillation.h"
 #include "methods/pmkl/network.h"
+#include "methods/shared/rows_of_batch.h"
 
 namespace lacuna::methods::pmkl {
 
@@ -13,13 +14,7 @@ at::Tensor embedding_rows(const at::Tensor& student, const at::Tensor& teacher,
   at::Tensor own = at::cat({student, teacher, at::ones({samples, 1}, student.options())}, 1);
   if (complete.defined()) own = own * complete.to(own.scalar_type()).view({-1, 1});
   if (local || !batch.over_ranks || batch.whole == 0) return own;
-  std::vector<std::int64_t> places;
-  for (std::size_t n = 0; n < static_cast<std::size_t>(samples); ++n) {
-    places.push_back(
-        static_cast<std::int64_t>(batch.sample_index[n] % static_cast<std::uint64_t>(batch.whole)));
-  }
-  return at::zeros({batch.whole, own.size(1)}, own.options())
-      .index_add(0, at::tensor(places, at::kLong).to(own.device()), own);
+  return placed_rows(batch, own);
 }
 
 at::Tensor contrast_of_rows(const at::Tensor& rows, double epsilon) {

@@ -16,7 +16,9 @@ BrainBoxMethod::BrainBoxMethod(const MethodSettings& settings, const BrainBoxRun
 
 std::vector<ParameterGroup> BrainBoxMethod::groups() {
   ParameterGroup network{kNetwork, {}};
-  for (const auto& item : module().named_parameters()) network.parameters.push_back(item.key());
+  for (const auto& item : module().named_parameters()) {
+    if (learns(item.key())) network.parameters.push_back(item.key());
+  }
   return {network};
 }
 

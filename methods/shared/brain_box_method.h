@@ -34,6 +34,8 @@ class BrainBoxMethod : public Method {
  protected:
   BrainBoxMethod(const MethodSettings& settings, const BrainBoxRun& run);
 
+  // Whether a parameter is in the one group: what is stored and never run is not.
+  virtual bool learns(const std::string& /*name*/) const { return true; }
   // Optimiser and schedule of the one group; published: Adam, poly (brain_box_group).
   virtual TrainedGroup trained(const std::string& group, std::int64_t steps) const;
 

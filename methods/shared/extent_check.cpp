@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include <ATen/core/Tensor.h>
+#include <fmt/ranges.h>
+
 #include "base/error.h"
 
 namespace lacuna::methods {
@@ -22,6 +25,16 @@ void require_extent(const data::Extent& extent, const data::Extent& multiple,
         multiple[2], times > 1 ? fmt::format(" from {} of each on", times) : "", "DHW"[axis],
         nearest);
   }
+}
+
+void require_made_for(const at::Tensor& image, const data::Extent& made_for,
+                      const std::string& what) {
+  const data::Extent extent{image.size(2), image.size(3), image.size(4)};
+  if (extent == made_for) return;
+  throw_error<ConfigError>(
+      "{} {}: the network is made for {} voxels, since every token has a place of its own. Set "
+      "data.patch to the extent that it shall see.",
+      what, fmt::join(extent, "x"), fmt::join(made_for, "x"));
 }
 
 }  // namespace lacuna::methods

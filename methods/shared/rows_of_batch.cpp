@@ -4,22 +4,24 @@
 
 namespace lacuna::methods {
 
+at::Tensor placed_rows(const Batch& batch, const at::Tensor& rows) {
+  std::vector<std::int64_t> places;
+  for (const std::uint64_t index : batch.sample_index) {
+    places.push_back(static_cast<std::int64_t>(index % static_cast<std::uint64_t>(batch.whole)));
+  }
+  return at::zeros({batch.whole, rows.size(1)}, rows.options())
+      .index_copy(0, at::tensor(places, at::kLong).to(rows.device()), rows);
+}
+
 RowsOfBatch::RowsOfBatch(const Batch& batch, bool shared, const at::Tensor& sums,
                          const std::vector<at::Tensor>& rows)
     : sums_(sums), rows_(rows) {
   const std::int64_t samples = batch.image.size(0);
   count_ = at::full({}, samples, sums.options());
   if (!shared || !batch.over_ranks) return;
-  std::vector<std::int64_t> places;
-  for (const std::uint64_t index : batch.sample_index) {
-    places.push_back(static_cast<std::int64_t>(index % static_cast<std::uint64_t>(batch.whole)));
-  }
-  const at::Tensor at = at::tensor(places, at::kLong).to(sums.device());
   std::vector<at::Tensor> own{sums.flatten(), count_.view(1)};
   for (const at::Tensor& each : rows) {
-    const at::Tensor flat = each.flatten(1);
-    own.push_back(
-        at::zeros({batch.whole, flat.size(1)}, flat.options()).index_copy(0, at, flat).flatten());
+    own.push_back(placed_rows(batch, each.flatten(1)).flatten());
   }
   const at::Tensor all = batch.over_ranks(at::cat(own));
   std::int64_t begin = 0;

@@ -8,6 +8,10 @@
 
 namespace lacuna::methods {
 
+// N x width -> Batch::whole x width: each sample's row at its place in the global batch, 0
+// elsewhere.
+at::Tensor placed_rows(const Batch& batch, const at::Tensor& rows);
+
 class RowsOfBatch {
  public:
   // sums: any shape, added up over ranks; rows: N x ... each, of one type. Without `shared`, or

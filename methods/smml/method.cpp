@@ -1,10 +1,8 @@
 #include "methods/smml/method.h"
 
 #include <ATen/ATen.h>
-#include <fmt/ranges.h>
 #include <torch/utils.h>
 
-#include "base/error.h"
 #include "losses/channel_kl.h"
 #include "losses/class_targets.h"
 #include "losses/precise.h"
@@ -49,15 +47,6 @@ Method::Method(const MethodSettings& settings)
                                          .style = {.norm_first = true, .border = options_.border},
                                          .aligned_tokens = options_.aligned_tokens})));
   }
-}
-
-void Method::check(const at::Tensor& image, const char* what) const {
-  const data::Extent extent{image.size(2), image.size(3), image.size(4)};
-  if (extent == patch_) return;
-  throw_error<ConfigError>(
-      "{} {}: the networks are made for {} voxels, since every token has a position of its own. "
-      "Set data.patch to the extent that they shall see.",
-      what, fmt::join(extent, "x"), fmt::join(patch_, "x"));
 }
 
 void Method::initialise() {
@@ -131,7 +120,7 @@ std::vector<at::Tensor> Method::between(const std::vector<Trained>& outputs,
 }
 
 Loss Method::loss(const std::string&, const Batch& batch, const Progress& progress) {
-  check(batch.image, "input");
+  require_made_for(batch.image, patch_, "input");
   const at::Tensor image = order_.image(batch.image);
   const bool started = progress.stage_step * kEpochs >= options_.start_epoch * progress.steps;
   std::vector<Trained> outputs;
@@ -214,7 +203,7 @@ at::Tensor Method::mean_of(const std::vector<at::Tensor>& logits) const {
 }
 
 at::Tensor Method::forward(const at::Tensor& image, SubsetMask subset) {
-  check(image, "input");
+  require_made_for(image, patch_, "input");
   std::vector<at::Tensor> logits;
   for (const auto& network : networks_) {
     logits.push_back(network->segment(order_.image(image), order_.present(subset)));
@@ -225,7 +214,7 @@ at::Tensor Method::forward(const at::Tensor& image, SubsetMask subset) {
 // Of one network after the other.
 Features Method::encode(const at::Tensor& image) {
   const torch::NoGradGuard no_grad;
-  check(image, "window");
+  require_made_for(image, patch_, "window");
   Features features;
   for (const auto& network : networks_) {
     for (const at::Tensor& each : network->encode_all(order_.image(image))) {

@@ -56,7 +56,6 @@ class Method final : public methods::Method {
     at::Tensor soft;      // N x M x C x D x H x W, network's order of modalities
     at::Tensor included;  // N, 1 where the sample has masks
   };
-  void check(const at::Tensor& image, const char* what) const;
   Masks masks_of(const Batch& batch, at::ScalarType type) const;
   // Losses between the networks: pixel of each, prototype of each (equal values, each with the
   // gradient of its own network), as 4 values.

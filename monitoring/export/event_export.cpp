@@ -1,13 +1,9 @@
 #include "monitoring/export/event_export.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
-#include <sstream>
 #include <string>
 #include <vector>
-
-#include <fmt/chrono.h>
 
 #include "base/error.h"
 #include "base/files/event_file.h"
@@ -22,14 +18,6 @@
 
 namespace lacuna::monitoring {
 namespace {
-
-// "2026-01-02T03:04:05Z"; now, where it says something else.
-double unix_seconds(const std::string& utc) {
-  std::tm time{};
-  std::istringstream text(utc);
-  text >> std::get_time(&time, "%Y-%m-%dT%H:%M:%SZ");
-  return text ? static_cast<double>(::timegm(&time)) : steady_clock().unix_seconds();
-}
 
 // The keys that decide a result, as one level of names. Lists and nulls become text.
 void flatten(const Json& object, const std::string& prefix, Json& flat) {
@@ -104,7 +92,8 @@ void export_events(const Path& directory_of_run, const Path& directory) {
   const RunRecord run = read_run(directory_of_run);
   FileSystem& files = posix_file_system();
   files.make_directories(directory);
-  const double start = unix_seconds(field_or(run.provenance, "started", std::string()));
+  const double start = parse_utc(field_or(run.provenance, "started", std::string()))
+                           .value_or(steady_clock().unix_seconds());
   const std::string name = event_file_name(start, host_name());
   // TensorBoard takes every file with "tfevents" in its name.
   const Path unfinished = directory / ".partial";

@@ -129,6 +129,32 @@ inline void expect_leaves_out_what_a_case_lacks(const BrainBoxExample& example,
   EXPECT_LT(example.total(*method, given), before.first - 0.5);
 }
 
+// Masks belong to samples: with their keys a batch drops what its samples do one by one; without
+// keys nothing is dropped, and with dropout off neither with them.
+inline void expect_dropout_of_samples(const BrainBoxExample& example, const Json& options) {
+  const auto method = example.made(options);
+  method->module().to(at::kDouble);
+  const torch::NoGradGuard no_grad;
+  Batch both = example.batch({0b0110, 0b1000}, at::kDouble);
+  const at::Tensor still = method->loss("train", both, {}).output;
+  both.sample_index = {7, 8};
+  const at::Tensor output = method->loss("train", both, {}).output;
+  EXPECT_GT((output - still).abs().max().item<double>(), 1e-3);
+  EXPECT_TRUE(at::equal(output, method->loss("train", both, {}).output));
+  Batch second;
+  second.image = both.image.narrow(0, 1, 1);
+  second.label = both.label.narrow(0, 1, 1);
+  second.subsets = {{0b1000}};
+  second.sample_index = {8};
+  const at::Tensor alone = method->loss("train", second, {}).output;
+  EXPECT_LT((output.narrow(0, 1, 1) - alone).abs().max().item<double>(), 1e-10);
+  const auto without = example.made({{"dropout", false}});
+  Batch keyed = example.batch({3, 3});
+  keyed.sample_index = {7, 8};
+  EXPECT_TRUE(at::equal(without->loss("train", keyed, {}).output,
+                        without->loss("train", keyed, {.seed = 2}).output));
+}
+
 // One stage of one phase over the whole batch; `steps` of which `granularity` have one rate.
 inline void expect_states_its_run(const BrainBoxExample& example, std::int64_t steps,
                                   std::int64_t granularity, std::size_t parameters) {

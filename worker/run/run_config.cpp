@@ -125,6 +125,7 @@ RunConfig read_fields(Json resolved, const std::string& where) {
   run.checkpoint_seconds = at<std::int64_t>(resolved, "checkpoint.every_seconds");
   run.checkpoint_keep = at<int>(resolved, "checkpoint.keep");
   run.log_every = at<std::int64_t>(resolved, "log.every");
+  run.tensorboard = at<bool>(resolved, "monitor.tensorboard");
   run.resolved = std::move(resolved);
   return run;
 }

@@ -56,6 +56,7 @@ struct RunConfig {
   std::int64_t checkpoint_steps = 0, checkpoint_seconds = 0;
   int checkpoint_keep = 3;
   std::int64_t log_every = 10;
+  bool tensorboard = false;  // monitor.tensorboard
 };
 
 // Resolves a user's run object with settings ("train.batch=4") that override it. `where` (the file)

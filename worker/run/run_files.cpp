@@ -18,12 +18,6 @@ namespace {
 
 std::string utc_now() { return utc_text(steady_clock().unix_seconds()); }
 
-// A configuration that was made in a program, not resolved from a file, may lack the key.
-bool wants_tensorboard(const RunConfig& config) {
-  const Json* wanted = find_path(config.resolved, "monitor.tensorboard");
-  return wanted != nullptr && *wanted == true;
-}
-
 }  // namespace
 
 Json provenance() {
@@ -40,7 +34,7 @@ Json provenance() {
 RunFiles::RunFiles(const RunConfig& config, std::filesystem::path directory, int rank,
                    Publish publish)
     : directory_(std::move(directory)),
-      tensorboard_(wants_tensorboard(config)),
+      tensorboard_(config.tensorboard),
       publish_(std::move(publish)) {
   const std::string log = (directory_ / "log" / fmt::format("rank-{}.log", rank)).string();
   if (rank > 0) {

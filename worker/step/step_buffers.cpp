@@ -35,7 +35,7 @@ void StepBuffers::share(RankGroup& ranks, double share) {
   const torch::NoGradGuard no_gradient;
   const NamedTensors buffers = state_.buffers();
   NamedTensors counters;
-  std::vector<at::Tensor> moved;  // one after the other, on the host
+  std::vector<at::Tensor> moved;  // one after the other, so that they travel in one copy
   std::vector<std::size_t> averaged;
   for (std::size_t i = 0; i < buffers.size(); ++i) {
     const at::Tensor& live = buffers[i].second;
@@ -45,12 +45,13 @@ void StepBuffers::share(RankGroup& ranks, double share) {
     }
     // Infinity that stays has not moved.
     const at::Tensor by = at::where(live == kept_[i], at::zeros_like(live), live - kept_[i]);
-    moved.push_back(by.to(at::kCPU, at::kFloat).flatten());
+    moved.push_back(by.to(at::kFloat).flatten());
     averaged.push_back(i);
   }
   if (!moved.empty()) {
-    const at::Tensor sum = at::cat(moved).mul_(share).contiguous();
-    ranks.wait(*comm::sum_tensor(ranks.trainer_ranks(), sum), "the buffers");
+    const at::Tensor mine = at::cat(moved).mul_(share), host = mine.to(at::kCPU);
+    ranks.wait(*comm::sum_tensor(ranks.trainer_ranks(), host), "the buffers");
+    const at::Tensor sum = host.to(mine.device());
     std::int64_t begin = 0;
     for (const std::size_t i : averaged) {
       at::Tensor live = buffers[i].second;

@@ -28,30 +28,7 @@ TEST(M2ftrans, StatesItsRun) {
             "batch");
 }
 
-// Masks belong to samples: with their keys a batch drops what its samples do one by one; without
-// keys nothing is dropped.
-TEST(M2ftrans, DropoutBelongsToSamples) {
-  const auto method = kExample.made_in_double();
-  const torch::NoGradGuard no_grad;
-  Batch both = kExample.batch({0b0110, 0b1000}, at::kDouble);
-  const at::Tensor still = method->loss("train", both, {}).output;
-  both.sample_index = {7, 8};
-  const at::Tensor output = method->loss("train", both, {}).output;
-  EXPECT_GT((output - still).abs().max().item<double>(), 1e-3);
-  EXPECT_TRUE(at::equal(output, method->loss("train", both, {}).output));
-  Batch second;
-  second.image = both.image.narrow(0, 1, 1);
-  second.label = both.label.narrow(0, 1, 1);
-  second.subsets = {{0b1000}};
-  second.sample_index = {8};
-  const at::Tensor alone = method->loss("train", second, {}).output;
-  EXPECT_LT((output.narrow(0, 1, 1) - alone).abs().max().item<double>(), 1e-10);
-  const auto without = kExample.made({{"dropout", false}});
-  Batch keyed = kExample.batch({3, 3});
-  keyed.sample_index = {7, 8};
-  EXPECT_TRUE(at::equal(without->loss("train", keyed, {}).output,
-                        without->loss("train", keyed, {.seed = 2}).output));
-}
+TEST(M2ftrans, DropoutBelongsToSamples) { expect_dropout_of_samples(kExample, Json::object()); }
 
 TEST(M2ftrans, StatesItsData) { expect_states_its_data(kExample); }
 

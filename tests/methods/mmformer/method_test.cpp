@@ -21,33 +21,8 @@ TEST(Mmformer, ACaseThatLacksAModalityIsLeftOutOfItsSeparateLoss) {
 
 TEST(Mmformer, StatesItsRun) { expect_states_its_run(kExample, 24'000, 24, 279); }
 
-// Masks belong to samples: with their keys a batch drops what its samples do one by one; without
-// keys nothing is dropped.
 TEST(Mmformer, DropoutBelongsToSamples) {
-  const auto method = kExample.made({{"local_dice", true}});
-  method->module().to(at::kDouble);
-  const torch::NoGradGuard no_grad;
-  Batch both = kExample.batch({0b0110, 0b1000}, at::kDouble);
-  const at::Tensor still = method->loss("train", both, {}).output;
-  both.sample_index = {7, 8};
-  const at::Tensor output = method->loss("train", both, {}).output;
-  EXPECT_GT((output - still).abs().max().item<double>(), 1e-3);
-  EXPECT_TRUE(at::equal(output, method->loss("train", both, {}).output));
-  Batch second;
-  second.image = both.image.narrow(0, 1, 1);
-  second.label = both.label.narrow(0, 1, 1);
-  second.subsets = {{0b1000}};
-  second.sample_index = {8};
-  EXPECT_LT((output.narrow(0, 1, 1) - method->loss("train", second, {}).output)
-                .abs()
-                .max()
-                .item<double>(),
-            1e-10);
-  EXPECT_TRUE(at::equal(
-      kExample.made({{"dropout", false}})->loss("train", kExample.batch({3, 3}), {}).output,
-      kExample.made({{"dropout", false}})
-          ->loss("train", kExample.batch({3, 3}), {.seed = 2})
-          .output));
+  expect_dropout_of_samples(kExample, {{"local_dice", true}});
 }
 
 TEST(Mmformer, StatesItsData) { expect_states_its_data(kExample); }

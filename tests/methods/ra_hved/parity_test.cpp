@@ -97,7 +97,7 @@ TEST(RaHvedParity, LossesAndEveryGradientAgree) {
         ASSERT_TRUE(norm.has_value()) << parameter;
         EXPECT_NEAR(*norm, wanted,
                     wide ? std::max(1e-8 * wanted, 1e-9)             // printed to ten digits
-                         : std::max(1e-2 * wanted, 1e-3 * largest))  // measured: half of it
+                         : std::max(1e-2 * wanted, 1e-3 * largest))  // 6.3e-3 of 1.8, 1e-3 of 0.04
             << parameter;
       }
       EXPECT_EQ(compared, stated["gradients"].size());
