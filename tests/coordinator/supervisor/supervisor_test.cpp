@@ -272,6 +272,8 @@ TEST_F(SupervisorTest, RanksThatAreAllStoppedAreALossOneThatRunsIsNot) {
   const auto stopped = [](const char* which) {
     return fmt::format(
         "for r in 0 1; do OMPI_COMM_WORLD_RANK=$r sleep 9 & echo $! >pid$r; done; "
+        // A copy of the shell that is stopped before it becomes `sleep` shows no rank yet.
+        "for r in 0 1; do until grep -q sleep /proc/$(cat pid$r)/comm; do sleep 0.01; done; done; "
         "for r in {}; do kill -STOP $(cat pid$r); done; ",
         which);
   };
