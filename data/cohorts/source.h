@@ -21,6 +21,7 @@ namespace lacuna::data {
 struct LabelMapSource {
   std::string name;
   std::vector<std::filesystem::path> files;
+  std::string problem = {};  // why it cannot be used; "" = nothing found yet
 };
 
 struct SourceCase {

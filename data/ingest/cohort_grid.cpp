@@ -138,7 +138,7 @@ std::vector<std::string> find_label_maps(const std::vector<std::pair<std::string
     }
     std::size_t having = 0;
     for (SourceCase& source : cases) {
-      LabelMapSource map{name, {}};
+      LabelMapSource map{name, {}, ""};
       std::vector<std::string> lacking;
       std::size_t there = 0;
       for (std::size_t m = 0; m < modalities.size(); ++m) {
@@ -148,8 +148,8 @@ std::vector<std::string> find_label_maps(const std::vector<std::pair<std::string
         if (map.files.back().empty() && !source.images[m].empty()) lacking.push_back(modalities[m]);
       }
       if (there == 0) continue;
-      if (!lacking.empty() && source.problem.empty()) {
-        source.problem = fmt::format(
+      if (!lacking.empty()) {
+        map.problem = fmt::format(
             "{}: label map {} of case {} has no file for {}. Add it, or remove those of the other "
             "modalities.",
             directory.string(), name, source.name.id, fmt::join(lacking, ", "));

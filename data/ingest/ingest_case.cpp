@@ -282,6 +282,9 @@ AxisTurn turn_of(const CaseHeader& made, const NiftiHeader& file) {
 CaseBytes ingest_case(const SourceCase& source, const Profile& profile, const CaseRules& rules) {
   if (!source.problem.empty()) throw DataError(source.problem);
   check_complete(source, profile, rules.allow_missing);
+  for (const LabelMapSource& map : source.label_maps) {
+    if (!map.problem.empty()) throw LabelMapError(map.problem);
+  }
   CaseBytes result;
   CaseHeader& header = result.header;
   CaseInfo& info = header.info;
@@ -361,7 +364,9 @@ bool is_up_to_date(const CaseHeader& header, const SourceCase& source, const Pro
                    const CaseRules& rules) {
   const CaseInfo& info = header.info;
   const std::vector<Path> paths = source_paths(source);
-  if (!source.problem.empty() || info.id != source.name.id ||
+  const bool damaged_map = std::any_of(source.label_maps.begin(), source.label_maps.end(),
+                                       [](const auto& map) { return !map.problem.empty(); });
+  if (damaged_map || !source.problem.empty() || info.id != source.name.id ||
       info.institution != source.name.institution || info.grade != source.name.grade ||
       header.profile != profile.name || header.codec != rules.codec ||
       header.sources.size() != paths.size() || !is_on_grid(header, rules) ||

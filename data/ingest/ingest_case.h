@@ -56,7 +56,7 @@ struct CaseRules {
 // DataError with file, reason and remedy: unreadable or damaged file, shapes or positions that
 // differ within the case, another voxel size than the rules', NaN or infinite voxels, labels
 // outside the profile, an image without content, a missing modality; LabelMapError where it is a
-// label map that cannot be read or lies on another grid.
+// label map that lacks a modality's file, cannot be read or lies on another grid.
 CaseBytes ingest_case(const SourceCase& source, const Profile& profile, const CaseRules& rules);
 
 // Labels (D x H x W) of a case that ingest_case() made, on the grid of one of its files: resampled

@@ -656,6 +656,7 @@ TEST_F(LabelMapTest, MapsThatDoNotFitAreRefusedByName) {
   options_.output = folder_ / "cache";
   fs::remove(one);
   EXPECT_THAT(run().cohort.refused.at(0).reason, HasSubstr("has no file for T1"));
+  EXPECT_EQ(run().bad_label_maps, 1);
   options_.label_maps = {{"sam", folder_ / "nowhere"}};
   EXPECT_THAT(error_of(), HasSubstr("no such directory"));
   options_.label_maps = {{"a/b", maps_}};
