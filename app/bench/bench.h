@@ -27,6 +27,7 @@ struct BenchOptions {
   data::Extent patch{64, 64, 64};
   std::int64_t batch = 1;
   std::string layout = "auto";
+  bool by_subset = false;  // eval: also one subset after the other, as its `gain`
 };
 
 struct Timing {

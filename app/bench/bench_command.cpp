@@ -84,6 +84,9 @@ void add_bench(CLI::App& program, ExitCode& code) {
     sub->add_option("--batch", options->batch, "Samples per step")->capture_default_str();
     sub->add_option("--layout", options->layout, "auto, contiguous or channels_last")
         ->capture_default_str();
+    sub->add_flag("--by-subset", options->by_subset,
+                  "eval: also one subset after the other, nothing shared; `gain` is the ratio of "
+                  "processor times");
     sub->add_flag("--json", *json, "JSON instead of a table");
     sub->callback([&bench, options, json] { run(bench, *options, *json); });
   }

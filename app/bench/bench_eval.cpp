@@ -31,6 +31,16 @@ Json run_eval(const BenchOptions& options) {
       evaluation::segment_subsets(*method, image, subsets, options.patch);
     });
     Json made = entry(name, timing);
+    if (options.by_subset) {
+      const Timing alone = measure(options, [&] {
+        for (const auto subset : subsets) {
+          method->invalidate_evaluation_cache();
+          evaluation::segment_subsets(*method, image, {subset}, options.patch);
+        }
+      });
+      made["by_subset_seconds"] = alone.median_seconds;
+      made["gain"] = alone.cpu_seconds / timing.cpu_seconds;
+    }
     made["subsets"] = subsets.size();
     made["windows"] =
         evaluation::window_starts(image.size(2), depth, method->inference().overlap).size();

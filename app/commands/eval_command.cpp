@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <utility>
@@ -51,7 +52,23 @@ struct EvalArguments {
   bool mirrored = false, calibration = false;
   bool without_hd95 = false, seen_cases = false, json = false, quiet = false;
   int ranks = 1;
+  std::vector<std::string> given;  // as on the command line, what decides the numbers
 };
+
+// Options that say where, and how many at once: the numbers are the same with others.
+const std::set<std::string> kBesideTheNumbers = {"run",    "--data",  "--out",   "--merge",
+                                                 "--json", "--quiet", "--ranks", "--against"};
+
+std::vector<std::string> deciding_options(const CLI::App& command) {
+  std::vector<std::string> words;
+  for (const CLI::Option* option : command.get_options()) {
+    if (option->count() == 0 || kBesideTheNumbers.contains(option->get_name())) continue;
+    words.push_back(option->get_name());
+    if (option->get_expected_min() == 0) continue;  // a flag
+    for (const std::string& value : option->results()) words.push_back(value);
+  }
+  return words;
+}
 
 // Ranks with few cases wait for the others: however long a case takes, this is longer.
 constexpr comm::Seconds kLongestWait{7.0 * 24 * 3600};
@@ -294,6 +311,7 @@ void run(const EvalArguments& arguments, comm::Communicator& ranks) {
                 {"profile", cohort.profile},
                 {"decode", arguments.decode},
                 {"mirrored", arguments.mirrored},
+                {"arguments", arguments.given},
                 {"version", build_info().version},
                 {"commit", build_info().commit}};
   for (const auto& each : unread) {
@@ -374,7 +392,8 @@ void add_eval(CLI::App& program, ExitCode& code) {
       ->check(CLI::Range(1, 4096))
       ->capture_default_str();
   command->footer("Example: lacuna eval runs/mckd --subsets all --hd95 directed");
-  command->callback([arguments, merged, &code] {
+  command->callback([command, arguments, merged, &code] {
+    arguments->given = deciding_options(*command);
     if (merged->count() > 0) {
       auto runs = arguments->merged;
       if (!arguments->run.empty()) runs.insert(runs.begin(), arguments->run);

@@ -66,6 +66,17 @@ void print(const Json& object, int indent) {
   }
 }
 
+// Notes as comments, so that all of it can go into a shell.
+void print_reproduction(const fs::path& run, bool json) {
+  const Json made = reproduction(run);
+  if (json) {
+    fmt::print("{}\n", made.dump(2));
+    return;
+  }
+  for (const Json& note : made.at("notes")) fmt::print("# {}\n", plain(note));
+  for (const Json& command : made.at("commands")) fmt::print("{}\n", plain(command));
+}
+
 }  // namespace
 
 void add_inspect(CLI::App& program, ExitCode& code) {
@@ -73,7 +84,7 @@ void add_inspect(CLI::App& program, ExitCode& code) {
       "inspect", "Explain a cache, case, NIfTI, safetensors, checkpoint or run directory");
   struct Arguments {
     std::string path, profile;
-    bool verify = false, json = false;
+    bool verify = false, json = false, reproduce = false;
   };
   auto arguments = std::make_shared<Arguments>();
   auto* path = command->add_option("path", arguments->path, "What to look at");
@@ -81,6 +92,8 @@ void add_inspect(CLI::App& program, ExitCode& code) {
       ->add_option("--profile", arguments->profile, "Print a profile instead, as its file has it")
       ->excludes(path);
   command->add_flag("--verify", arguments->verify, "Of a cache: read every case, too");
+  command->add_flag("--reproduce", arguments->reproduce,
+                    "Of a run: print the commands that make it and its evaluations again");
   command->add_flag("--json", arguments->json, "Print JSON");
   command->footer(
       "Example: lacuna inspect cache --verify\n"
@@ -92,6 +105,10 @@ void add_inspect(CLI::App& program, ExitCode& code) {
     }
     if (arguments->path.empty()) {
       throw_error<ConfigError>("inspect: name what to look at: a cache, case, image, run, ...");
+    }
+    if (arguments->reproduce) {
+      print_reproduction(arguments->path, arguments->json);
+      return;
     }
     const Json found = inspect(arguments->path, arguments->verify);
     if (arguments->json) {

@@ -18,4 +18,9 @@ Json inspect_tensors(const std::filesystem::path& path);     // a safetensors fi
 Json inspect_checkpoint(const std::filesystem::path& path);  // every file is verified
 Json inspect_run(const std::filesystem::path& path);         // and its checkpoints
 
+// What makes a run and its evaluations again, bit for bit, from its directory alone:
+// {"commands": [command lines for a shell], "notes": [what is not as it was: another build, a
+// cohort that is away or has changed, starts with other ranks or threads]}.
+Json reproduction(const std::filesystem::path& run);
+
 }  // namespace lacuna::app

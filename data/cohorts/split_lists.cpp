@@ -274,6 +274,7 @@ class ListReader {
     }
     lists_.form = "a directory of lists";
     for (const auto& [number, parts] : numbered) {
+      if (!masks.empty() && !parts.contains("train")) continue;  // they belong to the masks' splits
       const std::string split = "split" + number;
       lists_.splits[split]["validation"];
       for (const auto& [part, file] : parts) read_list(file, split, part);

@@ -89,29 +89,44 @@ at::Tensor Method::full_image(const Batch& batch) const {
 }
 
 Method::Outputs Method::run_networks(const Batch& batch, const Progress& progress) const {
-  auto d_full = dropout_of(batch, progress, 0), d_missing = dropout_of(batch, progress, 1);
+  auto d_missing = dropout_of(batch, progress, 1);
   const auto mode = [&](models::SampleDropout& dropout) {
     return models::ForwardMode{.dropout = options_.dropout ? &dropout : nullptr};
   };
-  return {full_->forward(full_input(full_image(batch)), mode(d_full)),
-          missing_->forward(missing_input(batch.image, batch.subsets.at(0)), mode(d_missing))};
+  Outputs out{complete_of(batch), {}, {}};
+  if (!out.complete.none()) {
+    auto d_full = dropout_of(out.complete.batch, progress, 0);
+    out.full = full_->forward(full_input(full_image(out.complete.batch)), mode(d_full));
+  }
+  out.missing = missing_->forward(missing_input(batch.image, batch.subsets.at(0)), mode(d_missing));
+  return out;
 }
 
 Method::Judged Method::judged(const Outputs& out) const {
-  return {losses::entropy_map(precise(out.full.logit), options_.entropy_of),
-          losses::entropy_map(precise(out.missing.logit), options_.entropy_of), out.full.features,
-          out.missing.features};
+  at::Tensor full;
+  if (!out.complete.none()) {
+    full = losses::entropy_map(precise(out.full.logit), options_.entropy_of);
+  }
+  return {full, losses::entropy_map(precise(out.missing.logit), options_.entropy_of),
+          out.full.features, out.missing.features, out.complete};
 }
 
 at::Tensor Method::information(const Outputs& out) const {
-  at::Tensor target = precise(out.full.features);
-  if (options_.information_target == InformationTarget::kFull) target = target.detach();
-  if (options_.information_target == InformationTarget::kOwn) {
-    target = precise(out.missing.features);
-  }
   const InformationRegressor& regressor = missing_->regressor();
-  return losses::variational_information(precise(regressor.forward(out.missing.features)), target,
-                                         precise(regressor.log_scale));
+  const auto held = [&](const at::Tensor& features, const at::Tensor& target) {
+    return losses::variational_information(precise(regressor.forward(features)), target,
+                                           precise(regressor.log_scale));
+  };
+  if (options_.information_target == InformationTarget::kOwn) {
+    return held(out.missing.features, precise(out.missing.features));
+  }
+  return out.complete.mean(
+      [&] {
+        at::Tensor target = precise(out.full.features);
+        if (options_.information_target == InformationTarget::kFull) target = target.detach();
+        return held(out.complete.of(out.missing.features), target);
+      },
+      precise(out.missing.logit));
 }
 
 // Myronenko 2018, Eq. 2 and 3: squared error of the rebuilt image plus KL to N(0, 1), both as
@@ -144,11 +159,14 @@ Loss Method::loss(const std::string& phase, const Batch& batch, const Progress& 
 Loss Method::joint_loss(const Batch& batch, const Progress& progress) {
   const Outputs out = run_networks(batch, progress);
   const Judged seen = judged(out);
-  judged_.put(batch.image, {seen.entropy_full.detach(), seen.entropy_missing.detach(),
-                            seen.features_full.detach(), seen.features_missing.detach()});
-  const Terms terms =
-      common_terms(precise(out.full.logit).sigmoid(), precise(out.missing.logit).sigmoid(),
-                   batch.label, options_.softmax_kl);
+  const auto cut = [](const at::Tensor& x) { return x.defined() ? x.detach() : x; };
+  judged_.put(batch.image, {cut(seen.entropy_full), cut(seen.entropy_missing),
+                            cut(seen.features_full), cut(seen.features_missing), out.complete});
+  const auto probability = [](const Output& of) {
+    return of.logit.defined() ? precise(of.logit).sigmoid() : at::Tensor();
+  };
+  const Terms terms = common_terms(out.complete, probability(out.full), probability(out.missing),
+                                   batch.label, options_.softmax_kl);
   const at::Tensor shared = information(out);
   Loss loss;
   loss.parts = {{"dice_full", terms.dice_full},
@@ -169,8 +187,12 @@ Loss Method::joint_loss(const Batch& batch, const Progress& progress) {
         options_.feature_weight);
   }
   if (options_.vae_weight > 0) {
+    const auto of_full = [&] {
+      const Batch& whole = out.complete.batch;
+      return auto_encoding(*full_, out.full.dropped, full_input(whole.image), whole, progress, 2);
+    };
     add("auto_encoding",
-        auto_encoding(*full_, out.full.dropped, full_input(batch.image), batch, progress, 2) +
+        out.complete.mean(of_full, precise(out.missing.logit)) +
             auto_encoding(*missing_, out.missing.dropped,
                           missing_input(batch.image, batch.subsets.at(0)), batch, progress, 3),
         options_.vae_weight);
@@ -190,9 +212,9 @@ Loss Method::discriminator_loss(const Batch& batch, const Progress& progress) {
   Loss loss;
   const auto add = [&](const char* name, const models::ConvDiscriminator& judge,
                        const at::Tensor& full, const at::Tensor& missing) {
-    const at::Tensor part = (cross_entropy_to(precise(judge.forward(full)), 0) +
-                             cross_entropy_to(precise(judge.forward(missing)), 1)) /
-                            2;
+    const at::Tensor beside = cross_entropy_to(precise(judge.forward(missing)), 1);
+    const auto of_full = [&] { return cross_entropy_to(precise(judge.forward(full)), 0); };
+    const at::Tensor part = (seen->complete.mean(of_full, beside) + beside) / 2;
     loss.parts.emplace_back(name, part);
     loss.total = loss.total.defined() ? loss.total + part : part;
   };
@@ -231,6 +253,7 @@ const MethodEntry& entry() {
           "compares the missing network with itself), the discriminators' optimisers persist, "
           "epoch e has rate 1e-4 (1 - e/E)^0.9, dropout is off in evaluation, whole volumes are "
           "segmented in windows. Always: losses are means over samples (the published batch is 1); "
+          "a case that lacks a modality trains the missing network alone; "
           "the auto-encoders' parameters are kept for weights of the published layout, but "
           "computed "
           "only when vae_weight is set (published: computed and in no loss); the best checkpoint "

@@ -44,9 +44,11 @@ class Method final : public CoTraining {
   // What the discriminators see.
   struct Judged {
     at::Tensor entropy_full, entropy_missing, features_full, features_missing;
+    Complete complete;  // whose rows the full network's are
   };
   struct Outputs {
-    Output full, missing;
+    Complete complete;
+    Output full, missing;  // full: of the complete samples
   };
   at::Tensor full_image(const Batch& batch) const;
   Outputs run_networks(const Batch& batch, const Progress& progress) const;

@@ -8,6 +8,7 @@
 #include "losses/ramp.h"
 #include "losses/region_targets.h"
 #include "losses/squared_dice.h"
+#include "methods/shared/availability.h"
 #include "methods/shared/zero_fill.h"
 #include "models/forward_mode.h"
 
@@ -89,22 +90,45 @@ InferenceRecipe CoTraining::inference() const {
   return recipe;
 }
 
-CoTraining::Terms CoTraining::common_terms(const at::Tensor& full, const at::Tensor& missing,
-                                           const at::Tensor& label, bool softmax_kl) const {
+CoTraining::Complete CoTraining::complete_of(const Batch& batch) {
+  Complete complete;
+  complete.samples = complete_samples(batch);
+  complete.share =
+      static_cast<double>(complete.samples.size()) / static_cast<double>(batch.image.size(0));
+  if (!complete.none()) complete.batch = samples_of(batch, complete.samples);
+  return complete;
+}
+
+at::Tensor CoTraining::Complete::of(const at::Tensor& all) const {
+  if (share == 1) return all;
+  return all.index_select(0, at::tensor(samples, at::kLong).to(all.device()));
+}
+
+at::Tensor CoTraining::Complete::mean(const std::function<at::Tensor()>& term,
+                                      const at::Tensor& like) const {
+  return none() ? at::zeros({}, like.options()) : share * term();
+}
+
+CoTraining::Terms CoTraining::common_terms(const Complete& complete, const at::Tensor& full,
+                                           const at::Tensor& missing, const at::Tensor& label,
+                                           bool softmax_kl) const {
   const std::int64_t learned = common_.background ? kBackground + 1 : kBackground;
   const auto part = [learned](const at::Tensor& x) { return x.narrow(1, 0, learned); };
-  const at::Tensor target = part(losses::region_targets(label, channels_, full.scalar_type()));
-  Terms terms{losses::squared_dice(part(full), target).sum(),
-              losses::squared_dice(part(missing), target).sum(),
-              {}};
-  if (softmax_kl) {
-    const at::Tensor q = full.log_softmax(1), q_missing = missing.log_softmax(1);
-    terms.consistency = (q.exp() * (q - q_missing)).mean();
-  } else {
+  const at::Tensor target = part(losses::region_targets(label, channels_, missing.scalar_type()));
+  const auto dice_full = [&] {
+    return losses::squared_dice(part(full), complete.of(target)).sum();
+  };
+  const auto consistency = [&] {
+    const at::Tensor beside = complete.of(missing);
+    if (softmax_kl) {
+      const at::Tensor q = full.log_softmax(1), q_missing = beside.log_softmax(1);
+      return (q.exp() * (q - q_missing)).mean();
+    }
     // The sum over channels of the mean over voxels.
-    terms.consistency = at::mse_loss(part(full), part(missing)) * static_cast<double>(learned);
-  }
-  return terms;
+    return at::mse_loss(part(full), part(beside)) * static_cast<double>(learned);
+  };
+  return {complete.mean(dice_full, missing), losses::squared_dice(part(missing), target).sum(),
+          complete.mean(consistency, missing)};
 }
 
 at::Tensor CoTraining::weighted(const Terms& terms, const Progress& progress) const {

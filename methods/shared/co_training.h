@@ -14,6 +14,8 @@
 // loss unless `background` asks for it. Not thread-safe.
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -87,12 +89,27 @@ class CoTraining : public Method {
   CoTraining(const MethodSettings& settings, const CoTrainingOptions& options,
              const std::vector<std::string>& order);
 
+  // Those of a batch whose case has every modality: the full network sees them alone, and what
+  // compares the two networks looks at them. A case that lacks an image has none to teach from.
+  struct Complete {
+    Batch batch;  // of them; empty where there is none
+    std::vector<std::int64_t> samples;
+    double share = 1;  // of all samples
+    bool none() const { return samples.empty(); }
+    at::Tensor of(const at::Tensor& all) const;  // their rows
+    // The mean over all samples of a term that is a mean over these: the others add nothing. `like`
+    // says of which kind the number is where there is none.
+    at::Tensor mean(const std::function<at::Tensor()>& term, const at::Tensor& like) const;
+  };
+  static Complete complete_of(const Batch& batch);
+
   struct Terms {
     at::Tensor dice_full, dice_missing, consistency;
   };
-  // From probabilities, N x C x D x H x W. `softmax_kl`: consistency as in ACN's option `kl`.
-  Terms common_terms(const at::Tensor& full, const at::Tensor& missing, const at::Tensor& label,
-                     bool softmax_kl = false) const;
+  // From probabilities, N x C x D x H x W: `full` of the complete samples, `missing` and `label` of
+  // all. `softmax_kl`: consistency as in ACN's option `kl`.
+  Terms common_terms(const Complete& complete, const at::Tensor& full, const at::Tensor& missing,
+                     const at::Tensor& label, bool softmax_kl = false) const;
   // (1 - a) Dice_f + a Dice_m + w(e) consistency.
   at::Tensor weighted(const Terms& terms, const Progress& progress) const;
 

@@ -67,12 +67,17 @@ std::vector<std::string> Method::judges() const {
 }
 
 Method::Outputs Method::run_networks(const Batch& batch, const Progress& progress) const {
-  auto d_full = dropout_of(batch, progress, 0), d_missing = dropout_of(batch, progress, 1);
+  auto d_missing = dropout_of(batch, progress, 1);
   const auto mode = [&](models::SampleDropout& dropout) {
     return models::ForwardMode{.dropout = options_.dropout ? &dropout : nullptr};
   };
-  return {full_->forward(full_input(batch.image), mode(d_full)),
-          missing_->forward(missing_input(batch.image, batch.subsets.at(0)), mode(d_missing))};
+  Outputs out{complete_of(batch), {}, {}};
+  if (!out.complete.none()) {
+    auto d_full = dropout_of(out.complete.batch, progress, 0);
+    out.full = full_->forward(full_input(out.complete.batch.image), mode(d_full));
+  }
+  out.missing = missing_->forward(missing_input(batch.image, batch.subsets.at(0)), mode(d_missing));
+  return out;
 }
 
 Loss Method::loss(const std::string& phase, const Batch& batch, const Progress& progress) {
@@ -82,16 +87,29 @@ Loss Method::loss(const std::string& phase, const Batch& batch, const Progress& 
 
 Loss Method::joint_loss(const Batch& batch, const Progress& progress) {
   const Outputs out = run_networks(batch, progress);
-  styles_.put(batch.image, {out.full.style.detach(), out.missing.style.detach()});
-  const Terms terms = common_terms(precise(out.full.logit).sigmoid(),
-                                   precise(out.missing.logit).sigmoid(), batch.label);
-  const at::Tensor content = at::mse_loss(precise(out.full.content), precise(out.missing.content));
+  const bool taught = !out.complete.none();
+  styles_.put(batch.image, {taught ? out.full.style.detach() : at::Tensor(),
+                            out.missing.style.detach(), out.complete});
+  const at::Tensor missing = precise(out.missing.logit).sigmoid();
+  const Terms terms =
+      common_terms(out.complete, taught ? precise(out.full.logit).sigmoid() : at::Tensor(), missing,
+                   batch.label);
+  const auto beside = [&](const at::Tensor& of_missing) {
+    return precise(out.complete.of(of_missing));
+  };
+  const at::Tensor content = out.complete.mean(
+      [&] { return at::mse_loss(precise(out.full.content), beside(out.missing.content)); },
+      missing);
   // With one feature this is |Gram_f - Gram_m|^2 / (4 C^2 (H W)^2) times 1e-4: 6.6e-15 times a
   // number of order one at the published crop.
-  const std::vector<at::Tensor> s_full = {precise(out.full.style)},
-                                s_missing = {precise(out.missing.style)};
-  const at::Tensor gram = options_.mean_gram ? losses::mean_gram_matching(s_full, s_missing)
-                                             : losses::gram_matching(s_full, s_missing);
+  const at::Tensor gram = out.complete.mean(
+      [&] {
+        const std::vector<at::Tensor> s_full = {precise(out.full.style)},
+                                      s_missing = {beside(out.missing.style)};
+        return options_.mean_gram ? losses::mean_gram_matching(s_full, s_missing)
+                                  : losses::gram_matching(s_full, s_missing);
+      },
+      missing);
   Loss loss;
   loss.parts = {{"dice_full", terms.dice_full},
                 {"dice_missing", terms.dice_missing},
@@ -117,10 +135,11 @@ Loss Method::discriminator_loss(const Batch& batch, const Progress& progress) {
   if (!styles) {
     const torch::NoGradGuard no_grad;
     const Outputs out = run_networks(batch, progress);
-    styles = Styles{out.full.style, out.missing.style};
+    styles = Styles{out.full.style, out.missing.style, out.complete};
   }
-  const at::Tensor full = cross_entropy_to(precise(discriminator_->forward(styles->full)), 0);
   const at::Tensor missing = cross_entropy_to(precise(discriminator_->forward(styles->missing)), 1);
+  const at::Tensor full = styles->complete.mean(
+      [&] { return cross_entropy_to(precise(discriminator_->forward(styles->full)), 0); }, missing);
   return {full + missing, {{"full", full}, {"missing", missing}}, {}};
 }
 
@@ -147,7 +166,9 @@ const MethodEntry& entry() {
           "Without official: one student for all subsets (option subset for the published family), "
           "the discriminator's optimiser persists, epoch e has rate 1e-4 (1 - e/E)^0.9, dropout is "
           "off in evaluation, whole volumes are segmented in windows. Always: losses are means "
-          "over samples (the published batch is 1); the best checkpoint is chosen on validation "
+          "over samples (the published batch is 1); a case that lacks a modality trains the "
+          "missing "
+          "network alone; the best checkpoint is chosen on validation "
           "cases (published: the last one is kept); splits are by patient (published: the first "
           "fifth of a sorted list). The paper's variational style matching is not in its code and "
           "not here. Published scores: lacuna eval --dice-smooth 1.",

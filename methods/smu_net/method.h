@@ -40,10 +40,12 @@ class Method final : public CoTraining {
 
  private:
   struct Styles {
-    at::Tensor full, missing;
+    at::Tensor full, missing;  // full: of the complete samples
+    Complete complete;
   };
   struct Outputs {
-    models::MyronenkoOutput full, missing;
+    Complete complete;
+    models::MyronenkoOutput full, missing;  // full: of the complete samples
   };
   Outputs run_networks(const Batch& batch, const Progress& progress) const;
   Loss joint_loss(const Batch& batch, const Progress& progress);

@@ -59,6 +59,34 @@ class TrainedModel : public ::testing::Test {
   static inline Scratch* scratch_ = nullptr;  // made once: the tests only read what is in it
 };
 
+// The commands that --reproduce prints, run as they stand: equal weights, equal tables.
+TEST_F(TrainedModel, IsMadeAgainByWhatInspectPrints) {
+  must("eval " + path("run") +
+       " --part train --seen-cases --subsets FLAIR,T1+T2 --no-hd95 --scores lesion2023-gli "
+       "--quiet --out " +
+       path("run/eval/kept"));
+  const Json made = Json::parse(must("inspect " + path("run") + " --reproduce --json").out);
+  ASSERT_EQ(made.at("commands").size(), 2u) << made.dump(2);
+  EXPECT_EQ(made.at("notes").size(), 1u) << made.dump(2);
+  for (const Json& each : made.at("commands")) {
+    const std::string command = each;
+    ASSERT_THAT(command, StartsWith("lacuna "));
+    must(command.substr(std::string("lacuna ").size()) + " --quiet");
+  }
+  for (const char* name : {"checkpoints/step-00000003/model.safetensors", "eval/kept/cases.csv",
+                           "eval/kept/table.md"}) {
+    const std::string before = read_text(path("run") + "/" + name);
+    EXPECT_FALSE(before.empty()) << name;
+    EXPECT_EQ(read_text(path("run-again") + "/" + name), before) << name;
+  }
+  // What is no longer as it was is said.
+  fs::rename(path("cache"), path("elsewhere"));
+  const std::string told = must("inspect " + path("run") + " --reproduce").out;
+  fs::rename(path("elsewhere"), path("cache"));
+  EXPECT_THAT(told, HasSubstr("# no cohort at " + path("cache")));
+  EXPECT_EQ(run_program("inspect " + path("cache") + " --reproduce").code, 2);
+}
+
 // Under a launcher, started by the program, and alone: the same files, byte for byte.
 TEST_F(TrainedModel, GivesTheSameFilesOnAnyNumberOfRanks) {
   const std::string arguments =

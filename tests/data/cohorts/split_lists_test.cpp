@@ -195,6 +195,12 @@ TEST_F(SplitListsTest, ReadsTrainingListsWithMissingModalities) {
   EXPECT_EQ(lists.available.at("imb_mr2468").at("case01"), 0b0010u);
   EXPECT_EQ(lists.available.count("split"), 0u);
   EXPECT_EQ(read("l/imb_mr2468.csv").splits.at("imb_mr2468").at("train").size(), 2u);
+  // Without a training list of their own the others make no split.
+  write("m/imb_mr2468.csv", kMasks);
+  write("m/val.txt", "case10\n");
+  const SplitLists alone = read("m");
+  ASSERT_EQ(alone.splits.size(), 1u);
+  EXPECT_EQ(alone.splits.at("imb_mr2468").at("validation"), Ids{"case10"});
   cases_[1].available = 0b1000;
   EXPECT_THAT(message("l/imb_mr2468.csv"),
               AllOf(HasSubstr("case01 is left T1"), HasSubstr("has only T2")));

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "losses/adversarial.h"
 #include "methods/exchange/comparison.h"
+#include "tests/methods/incomplete_cases.h"
 
 namespace lacuna::methods::acn {
 namespace {
@@ -32,13 +33,15 @@ std::unique_ptr<Method> make(const Json& options = Json::object(), double width 
   return method;
 }
 
-Batch random_batch(SubsetMask subset) {
+Batch random_batch(SubsetMask subset, std::int64_t samples = 1) {
   Batch batch;
   torch::manual_seed(2);
-  batch.image = torch::rand({1, 4, kPatch[0], kPatch[1], kPatch[2]});
-  batch.label = torch::randint(0, 4, {1, kPatch[0], kPatch[1], kPatch[2]}, at::kByte);
-  batch.subsets = {{subset}};
-  batch.sample_index = {40};
+  batch.image = torch::rand({samples, 4, kPatch[0], kPatch[1], kPatch[2]});
+  batch.label = torch::randint(0, 4, {samples, kPatch[0], kPatch[1], kPatch[2]}, at::kByte);
+  batch.subsets = {std::vector<SubsetMask>(static_cast<std::size_t>(samples), subset)};
+  for (std::int64_t n = 0; n < samples; ++n) {
+    batch.sample_index.push_back(40 + static_cast<std::uint64_t>(n));
+  }
   return batch;
 }
 
@@ -222,6 +225,14 @@ TEST(AcnMethod, DiscriminatorsLearnInGroupsOfTheirOwn) {
   for (const auto& [name, norm] : result.gradients) {
     EXPECT_EQ(norm.has_value(), name.starts_with("d_")) << name;
   }
+}
+
+// The full network would take what is not there for an image; both discriminators' parts hold the
+// missing network's half.
+TEST(AcnMethod, TheFullNetworkSeesCompleteCasesAlone) {
+  const auto method = make({{"vae_weight", 0}});
+  expect_complete_cases_teach_alone(*method, random_batch(kT1c, 2), {"joint", "discriminator"},
+                                    {"dice_missing", "entropy", "feature"});
 }
 
 }  // namespace

@@ -14,6 +14,7 @@
 #include "losses/extreme_value_distillation.h"
 #include "losses/region_targets.h"
 #include "methods/exchange/comparison.h"
+#include "tests/methods/incomplete_cases.h"
 
 namespace lacuna::methods::mst_kdnet {
 namespace {
@@ -219,31 +220,12 @@ TEST(MstKdMethodTest, ASamplesLossDoesNotDependOnItsBatch) {
 // The teacher would take what is not there for an image.
 TEST(MstKdMethodTest, TheTeacherSeesCompleteCasesAlone) {
   const auto method = make({{"style_weight", 1}});
-  Batch both = random_batch(kT1c, 2), first = both, second = both;
-  both.available = {kAll, 0b0110};
-  both.image[1][0].fill_(7);  // whatever lies there
-  for (const auto& [part, at] : {std::pair{&first, 0}, std::pair{&second, 1}}) {
-    part->image = both.image.narrow(0, at, 1);
-    part->label = both.label.narrow(0, at, 1);
-    part->subsets = {{kT1c}};
-    part->sample_index = {both.sample_index[static_cast<std::size_t>(at)]};
-    part->available = {both.available[static_cast<std::size_t>(at)]};
-  }
-  for (const char* phase : {"joint", "discriminator"}) {
-    const Loss whole = method->loss(phase, both, {});
-    const Loss one = method->loss(phase, first, {}), two = method->loss(phase, second, {});
-    for (std::size_t i = 0; i < whole.parts.size(); ++i) {
-      const auto& [name, term] = whole.parts[i];
-      const double alone = one.parts[i].second.item<double>();
-      const double incomplete = two.parts[i].second.item<double>();
-      const bool students = name == "dice_missing" || name == "adversarial" || name == "missing";
-      EXPECT_EQ(incomplete != 0, students) << name;
-      EXPECT_NEAR(term.item<double>(), (alone + incomplete) / 2, 1e-3 * std::abs(alone) + 1e-12)
-          << name;
-    }
-  }
-  method->end_step({});
+  const Batch both = random_batch(kT1c, 2);
+  expect_complete_cases_teach_alone(*method, both, {"joint", "discriminator"},
+                                    {"dice_missing", "adversarial", "missing"});
   for (auto& parameter : method->module().parameters()) parameter.set_requires_grad(true);
+  Batch second = sample_of(both, 1);
+  second.available = {0b0110};
   method->loss("joint", second, {}).total.backward();
   for (const auto& item : method->teacher().named_parameters()) {
     EXPECT_FALSE(item.value().grad().defined()) << item.key();

@@ -15,6 +15,7 @@
 #include "losses/ramp.h"
 #include "losses/squared_dice.h"
 #include "methods/exchange/comparison.h"
+#include "tests/methods/incomplete_cases.h"
 
 namespace lacuna::methods::smu_net {
 namespace {
@@ -217,6 +218,13 @@ TEST(SmuNetMethod, LossesAreMeansOverSamples) {
       EXPECT_NEAR(part.item<double>(), mean[name], 1e-4 * std::abs(mean[name])) << name;
     }
   }
+}
+
+// The full network would take what is not there for an image.
+TEST(SmuNetMethod, TheFullNetworkSeesCompleteCasesAlone) {
+  const auto method = make();
+  expect_complete_cases_teach_alone(*method, random_batch(kT1c, 2), {"joint", "discriminator"},
+                                    {"dice_missing", "adversarial", "missing"});
 }
 
 TEST(SmuNetMethod, OfficialChoosesThePublishedRecipe) {
