@@ -58,6 +58,13 @@ std::vector<std::string> evaluation_command(const Json& summary, const fs::path&
   } else {  // of a program that did not write them down
     words.insert(words.end(), {"--hd95", summary.value("hd95_definition", "directed")});
     if (!summary.contains("hd95_definition")) words.push_back("--no-hd95");
+    if (summary.value("mirrored", false)) words.push_back("--mirrored");
+    if (summary.contains("decode")) words.insert(words.end(), {"--decode", summary.at("decode")});
+    std::string scores;
+    for (const Json& each : summary.value("scores", Json::array())) {
+      scores += (scores.empty() ? "" : ",") + each.get<std::string>();
+    }
+    if (!scores.empty()) words.insert(words.end(), {"--scores", scores});
   }
   // What was the default then need not be it here.
   if (!has("--split")) words.insert(words.end(), {"--split", summary.at("split")});

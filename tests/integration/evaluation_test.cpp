@@ -41,7 +41,7 @@ class TrainedModel : public ::testing::Test {
     const Json run = {{"method", "mckd"},
                       {"data", {{"cache", path("cache")}, {"patch", {32, 64, 64}}}},
                       {"model", {{"width", 0.0625}}},
-                      {"train", {{"steps", 3}, {"batch", 1}}},
+                      {"train", {{"steps", 3}, {"batch", 1}, {"threads", 1}}},
                       {"validate", {{"every", 0}}}};
     std::ofstream(path("run.json")) << run;
     must("train " + path("run.json") + " --out " + path("run"));

@@ -13,6 +13,8 @@
 #include "base/error.h"
 #include "base/files/temporary_directory.h"
 #include "base/text/json.h"
+#include "data/augment/augment_spatial.h"
+#include "data/augment/resample.h"
 #include "data/cache/case_file.h"
 #include "data/cache/case_layout.h"
 #include "data/nifti/orientation.h"
@@ -592,7 +594,34 @@ TEST_F(LabelMapTest, AreStoredBesideTheLabelAndComeWithTheSamples) {
       }
       EXPECT_EQ(wrong, 0u);
       EXPECT_GT(nonzero, 100u);
-      // A turn moves the map as it moves the label: the label itself, as a map, stays equal to it.
+      // Turned by interpolation a map takes its nearest values: its classes have no order.
+      recipe.augmentation = {};
+      recipe.augmentation.rotation_probability = 1;
+      const Crop wide =
+          SampleMaker(recipe, 4).make(file, 1, 3, patch.data(), label.data(), buffers);
+      const auto turn = draw_augmentation(recipe.augmentation, 4, 1, 3);
+      ASSERT_TRUE(turn.spatial.interpolates());
+      for (int m = 0; m < 4; ++m) {
+        ResampleSource source;
+        source.reset(wide.extent, 0);
+        for (std::int64_t d = 0; d < wide.extent[0]; ++d) {
+          for (std::int64_t h = 0; h < wide.extent[1]; ++h) {
+            std::vector<std::uint8_t> row;
+            for (std::int64_t w = 0; w < wide.extent[2]; ++w) {
+              const Extent at = {wide.corner[0] + d, wide.corner[1] + h, wide.corner[2] + w};
+              const bool inside =
+                  at[0] >= 3 && at[0] < 11 && at[1] >= 4 && at[1] < 13 && at[2] >= 5 && at[2] < 12;
+              row.push_back(inside ? value(number, m, (at[0] * 18 + at[1]) * 16 + at[2]) : 0);
+            }
+            source.set_label_row(d, h, row.data());
+          }
+        }
+        std::vector<std::uint8_t> nearest(size);
+        resample(source, spatial_map(turn.spatial, recipe.patch, wide.extent, nullptr),
+                 {.nearest_label = true}, recipe.patch, nullptr, nearest.data());
+        const auto begin = map.begin() + static_cast<std::ptrdiff_t>(m * size);
+        EXPECT_TRUE(std::equal(nearest.begin(), nearest.end(), begin)) << m;
+      }
       recipe.label_maps = {{"sam", 3}};
       EXPECT_THROW(SampleMaker(recipe, 4).make(file, 1, 7, patch.data(), label.data(), buffers),
                    DataError);
