@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include "data/augment/augmentation.h"
 #include "data/types/tissue.h"
 #include "losses/cross_entropy.h"
 #include "losses/precise.h"
@@ -21,6 +22,19 @@ std::vector<data::Region> regions_of(const Options& options) {
     regions.push_back({"RC", 1u << static_cast<unsigned>(data::Tissue::kResection)});
   }
   return regions;
+}
+
+// The ranges of nnU-Net v2's default trainer for three axes; its gamma of the inverted image is
+// left out.
+data::AugmentationRecipe full_augmentation() {
+  data::AugmentationRecipe recipe = data::heavy_augmentation();
+  recipe.elastic_probability = 0;
+  recipe.rotation_degrees = {-30, 30};
+  recipe.zoom_out = {0.7, 1};
+  recipe.zoom_in = {1, 1.4};
+  recipe.offset_probability = 0;
+  recipe.gamma_probability = 0.3;
+  return recipe;
 }
 
 }  // namespace
@@ -64,14 +78,18 @@ std::vector<Stage> Method::stages(std::int64_t steps) const {
   return {stage};
 }
 
-// nnU-Net's crop rule (a third of the crops centred on tumour) and the lighter part of its
-// augmentation: mirroring and intensities.
+// nnU-Net's crop rule (a third of the crops centred on tumour) and, unless asked for all of it, the
+// lighter part of its augmentation: mirroring and intensities.
 data::DataRecipe Method::recipe() const {
   data::DataRecipe recipe;
   recipe.patch = {128, 128, 128};
   recipe.normalisation = data::Normalisation::kZScore;
   recipe.crop.centred_probability = 1.0 / 3;
   recipe.crop.centre_regions = {0, 1, 2};
+  if (options_.full_augmentation) {
+    recipe.augmentation = full_augmentation();
+    return recipe;
+  }
   data::AugmentationRecipe& augmentation = recipe.augmentation;
   augmentation.noise_probability = 0.1;
   augmentation.gain_probability = 0.15;
@@ -148,8 +166,9 @@ const MethodEntry& entry() {
           "missing: the baseline that a method for missing modalities has to beat.",
       .output = "logits of ET, TC, WT (independent sigmoids follow); with resection also RC",
       .deviations =
-          "No spatial augmentation but mirroring, no convolution bias in front of a norm, no deep "
-          "supervision unless asked for; Dice per sample with 1 in the denominator.",
+          "No spatial augmentation but mirroring and no deep supervision unless asked for "
+          "(augmentation=nnunet, deep_supervision=true); no convolution bias in front of a norm; "
+          "Dice per sample with 1 in the denominator.",
       .options = binding().declared(),
       .run_defaults = R"({"train": {"steps": 250000, "batch": 2}})",
       .make = [](const MethodSettings& settings) -> std::unique_ptr<methods::Method> {

@@ -18,6 +18,11 @@ const OptionBinding<Options>& binding() {
               "resection", &Options::resection, false,
               "A fourth output for the resection cavity (2024 post-treatment labels), so that the "
               "region RC is predicted and scored.")
+          .added_later()
+          .choice("augmentation", &Options::full_augmentation, "light",
+                  {{"light", false}, {"nnunet", true}},
+                  "light: mirroring and intensities; nnunet: also turns, zooms, blur and low "
+                  "resolution, with nnU-Net's ranges.")
           .added_later();
   return options;
 }

@@ -11,7 +11,8 @@ struct Options {
   std::int64_t levels;
   bool deep_supervision;
   std::string training_subsets;  // a subset policy
-  bool resection;                // a fourth output
+  bool full_augmentation = false;
+  bool resection;  // a fourth output
 };
 
 const OptionBinding<Options>& binding();

@@ -174,6 +174,15 @@ TEST(Unet, RecipeOfNnUnet) {
   EXPECT_EQ(stage.phases.at(0).trains.at(0).schedule.horizon, 1000);
   EXPECT_EQ(make(0.125, {{"training_subsets", "full"}})->stages(10).at(0).subsets["policy"],
             "full");
+  // Mirroring always; turns and zooms with the whole augmentation only.
+  const auto light = method->recipe().augmentation;
+  const auto whole = make(0.125, {{"augmentation", "nnunet"}})->recipe();
+  EXPECT_EQ(light.mirror_probability, whole.augmentation.mirror_probability);
+  EXPECT_EQ(light.rotation_probability, 0);
+  EXPECT_EQ(whole.augmentation.rotation_probability, 0.2);
+  EXPECT_EQ(whole.augmentation.rotation_degrees, (data::Range{-30, 30}));
+  EXPECT_EQ(whole.augmentation.elastic_probability, 0);
+  EXPECT_EQ(whole.crop.centred_probability, method->recipe().crop.centred_probability);
 }
 
 }  // namespace
