@@ -375,6 +375,7 @@ TEST(SweepStatus, WhatTheBatchSystemHasForgottenIsToldFromTheFiles) {
   EXPECT_EQ(status.runs[2].state, RunState::kPending);
   EXPECT_THAT(status.runs[2].reason, HasSubstr("stopped on request at step 5"));
   EXPECT_EQ(status.runs[3].state, RunState::kPending);
+  EXPECT_FALSE(status.runs[3].active);  // it is in no queue: the next submission takes it
 }
 
 TEST(SweepStatus, WithoutAnAnswerTheFilesAreShownWithANote) {
@@ -416,6 +417,15 @@ TEST(SweepStatus, WhatDoesNotRunHasNoRemainingTime) {
     EXPECT_EQ(run.eta_seconds, std::nullopt);
     EXPECT_THAT(run.reason, Not(HasSubstr("evaluates")));
   }
+}
+
+TEST(SweepStatus, ATrainedRunThatWaitsInTheQueueDoesNotEvaluate) {
+  Sweep sweep(kFour);
+  sweep.submit();
+  sweep.slurm.task("1", 0).status = TaskStatus::kPending;
+  sweep.slurm.task("1", 0).reason = "";
+  sweep.metrics(0, "{\"step\": 100, \"seconds\": {\"step\": 2.0}}\n");
+  EXPECT_EQ(sweep.status().runs[0].reason, "");
 }
 
 // Two ranks are enough for a launcher to be chosen, and for telling which.

@@ -316,6 +316,14 @@ TEST_F(BatchScript, ThePercentSignOfAPathIsNoPattern) {
   EXPECT_EQ(slurm::submit_command(request_)[2], "--output=/a %%j/b/%A_%a.log");
 }
 
+TEST_F(BatchScript, NamesMayHoldEveryLetterAndDigitUpToTheirLength) {
+  request_.name = "azAZ09._-" + std::string(91, 'z');
+  request_.tasks = {"Z" + std::string(199, '9')};
+  EXPECT_NO_THROW(slurm::batch_script(request_));
+  request_.name += "z";
+  EXPECT_THROW(slurm::batch_script(request_), ConfigError);
+}
+
 TEST_F(BatchScript, WhatCannotBeWrittenSafelyIsRefused) {
   const slurm::ArrayRequest good = request_;
   const auto refused = [&](const auto& change) {

@@ -156,5 +156,50 @@ TEST(StagingDirectory, IsForItsOwnerAloneAndGoesAway) {
   EXPECT_THROW(slurm::StagingDirectory("/proc/nowhere", "40", 1), DataError);
 }
 
+// On several nodes srun makes it; a stand-in does what its words say, on this host.
+class StagingOnNodes : public ::testing::Test {
+ protected:
+  StagingOnNodes() : old_path_(std::getenv("PATH")) {
+    ::setenv("PATH", (folder_.path().string() + ":" + old_path_).c_str(), 1);
+    ::umask(0);
+  }
+  ~StagingOnNodes() override {
+    ::umask(022);
+    ::setenv("PATH", old_path_.c_str(), 1);
+  }
+  // Runs `body` with the command of the nodes in "$@".
+  void srun(const std::string& body) const {
+    std::ofstream(folder_ / "srun")
+        << "#!/bin/sh\nwhile [ \"${1#--}\" != \"$1\" ]; do shift; done\n"
+        << body << "\n";
+    fs::permissions(folder_ / "srun", fs::perms::all);
+  }
+
+  const TemporaryDirectory folder_;
+  const std::string old_path_;
+};
+
+TEST_F(StagingOnNodes, IsForItsOwnerAloneFromTheFirstMoment) {
+  srun("\"$@\"");
+  fs::path path;
+  {
+    const slurm::StagingDirectory staging(folder_.path(), "41", 2);
+    path = staging.path();
+    struct stat info {};
+    ASSERT_EQ(::lstat(path.c_str(), &info), 0);
+    EXPECT_EQ(info.st_mode & 07777, 0700u);
+  }
+  EXPECT_FALSE(fs::exists(path));
+}
+
+// What another could read, or owns, is not used.
+TEST_F(StagingOnNodes, OneThatOthersCanReadOrOwnIsRefused) {
+  srun("[ \"$1\" = rm ] || mkdir -m 750 -- \"$5\"");
+  EXPECT_THROW(slurm::StagingDirectory(folder_.path(), "42", 2), DataError);
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can give a directory away";
+  srun("[ \"$1\" = rm ] || { mkdir -m 700 -- \"$5\" && chown 12345 -- \"$5\"; }");
+  EXPECT_THROW(slurm::StagingDirectory(folder_.path(), "43", 2), DataError);
+}
+
 }  // namespace
 }  // namespace lacuna::tests

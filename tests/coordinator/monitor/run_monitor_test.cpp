@@ -102,6 +102,8 @@ TEST_F(RunFilesTest, ARunWhoseProcessIsGoneIsDeadAndANoteSaysHowOneKnows) {
   EXPECT_THAT(look().note, HasSubstr("without a word in events.jsonl"));
   write_lease("another-host", 1, 1);
   EXPECT_EQ(state(), "running");
+  write_lease("another-host", 1L << 30, 1);  // that no process here has such an id says nothing
+  EXPECT_EQ(state(), "running");
   write_lease("another-host", 1, 500);
   EXPECT_EQ(state(), "dead");
   EXPECT_THAT(look().note, HasSubstr("Its process 1 on another-host is gone, last seen 8 min"));
