@@ -20,29 +20,23 @@
 
 namespace {
 
-constexpr lacuna::app::AddCommand kCommands[] = {
-    // One line per command, in the order of --help.
-    // clang-format off
-    lacuna::app::add_phantom,
-    lacuna::app::add_ingest,
-    lacuna::app::add_inspect,
-    lacuna::app::add_train,
-    lacuna::app::add_monitor,
-    lacuna::app::add_sweep,
-    lacuna::app::add_eval,
-    lacuna::app::add_predict,
-    lacuna::app::add_metrics,
-    lacuna::app::add_report,
-    lacuna::app::add_export,
-    lacuna::app::add_forward,
-    lacuna::app::add_weights,
-    lacuna::app::add_methods,
-    lacuna::app::add_config,
-    lacuna::app::add_doctor,
-    lacuna::app::add_bench,
-    lacuna::app::add_demo,
-    // clang-format on
+// In the order of --help, under what one wants to do.
+struct Commands {
+  const char* group;
+  std::vector<lacuna::app::AddCommand> add;
 };
+const std::vector<Commands>& all_commands() {
+  using namespace lacuna::app;  // NOLINT(google-build-using-namespace)
+  static const std::vector<Commands> commands = {
+      {"Begin here", {add_demo, add_doctor}},
+      {"Data", {add_phantom, add_ingest, add_inspect}},
+      {"Train", {add_methods, add_config, add_train, add_monitor, add_sweep}},
+      {"Results", {add_eval, add_predict, add_metrics, add_report, add_export}},
+      {"Weights and numbers of other programs", {add_weights, add_forward}},
+      {"This program", {add_bench, add_completion}},
+  };
+  return commands;
+}
 
 // Libraries load others while they are initialised, and one of NVIDIA's looks for the driver in the
 // working directory (an empty entry of its RUNPATH): whoever may write there would choose what we
@@ -66,17 +60,47 @@ void leave_working_directory(int, char**, char**) {
 }
 
 // CLI11 reports a misspelt command as a missing one.
-void check_command_name(const CLI::App& program, const std::vector<std::string>& arguments) {
-  if (arguments.empty() || arguments.front().starts_with('-')) return;
-  std::vector<std::string> names;
-  for (const CLI::App* command : program.get_subcommands(nullptr)) {
-    names.push_back(command->get_name());
-    if (names.back() == arguments.front()) return;
+void check_command_names(const CLI::App& program, const std::vector<std::string>& arguments) {
+  const CLI::App* command = &program;
+  std::string name = "lacuna";
+  for (const std::string& word : arguments) {
+    const std::vector<const CLI::App*> below = command->get_subcommands(nullptr);
+    if (below.empty() || word.starts_with('-')) return;
+    std::vector<std::string> names;
+    const CLI::App* next = nullptr;
+    for (const CLI::App* each : below) {
+      names.push_back(each->get_name());
+      if (names.back() == word) next = each;
+    }
+    if (next == nullptr) {
+      const std::string near = lacuna::nearest(word, names);
+      lacuna::throw_error<lacuna::ConfigError>(
+          "unknown command \"{} {}\"{} Run: {} --help", name, word,
+          near.empty() ? "." : fmt::format("; did you mean \"{}\"?", near), name);
+    }
+    command = next;
+    name += " " + word;
   }
-  const std::string near = lacuna::nearest(arguments.front(), names);
-  lacuna::throw_error<lacuna::ConfigError>(
-      "unknown command \"{}\"{}. Run: lacuna --help", arguments.front(),
-      near.empty() ? "" : fmt::format("; did you mean \"{}\"?", near));
+}
+
+// What stands on the command line and is no option or command there, and what may have been meant.
+std::string explain_extras(const CLI::App& program) {
+  const CLI::App* command = &program;
+  std::string name = "lacuna";
+  while (!command->get_subcommands().empty()) {
+    command = command->get_subcommands().front();
+    name += " " + command->get_name();
+  }
+  const std::vector<std::string> extras = program.remaining(/*recurse=*/true);
+  const std::string word = extras.empty() ? "" : extras.front();
+  std::vector<std::string> known;
+  for (const CLI::Option* option : command->get_options()) {
+    for (const std::string& each : option->get_lnames()) known.push_back("--" + each);
+  }
+  for (const CLI::App* each : command->get_subcommands(nullptr)) known.push_back(each->get_name());
+  const std::string near = lacuna::nearest(word.substr(0, word.find('=')), known);
+  return fmt::format("{}: \"{}\" is not expected there{} Run: {} --help", name, word,
+                     near.empty() ? "." : fmt::format("; did you mean \"{}\"?", near), name);
 }
 
 }  // namespace
@@ -87,15 +111,23 @@ int lacuna::app::run_program(const std::vector<std::string>& arguments) {
   program.require_subcommand(1);
   program.set_version_flag("--version", LACUNA_VERSION);
   ExitCode code = ExitCode::kDone;
-  for (const auto add : kCommands) add(program, code);
+  for (const Commands& commands : all_commands()) {
+    for (const auto add : commands.add) {
+      add(program, code);
+      program.get_subcommands(nullptr).back()->group(commands.group);
+    }
+  }
   // Behind `sweep job ... --` stands the command line of another program: no option there is ours.
   std::vector<std::string> ours = arguments;
   if (ours.size() > 1 && ours[0] == "sweep" && ours[1] == "job") {
     ours.erase(std::find(ours.begin(), ours.end(), "--"), ours.end());
   }
   try {
-    check_command_name(program, ours);
+    check_command_names(program, ours);
     program.parse(std::vector<std::string>(ours.rbegin(), ours.rend()));  // last first
+  } catch (const CLI::ExtrasError&) {
+    log::error("{}", explain_extras(program));
+    return static_cast<int>(ExitCode::kBadUsage);
   } catch (const CLI::ParseError& error) {
     const int parsed = program.exit(error);
     return parsed == 0 ? 0 : static_cast<int>(ExitCode::kBadUsage);

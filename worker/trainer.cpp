@@ -21,6 +21,7 @@
 #include "worker/step/step_buffers.h"
 #include "worker/step/step_figures.h"
 #include "worker/step/step_metrics.h"
+#include "worker/step/step_trace.h"
 #include "worker/validation/judge.h"
 #include "worker/validation/meta_phases.h"
 #include "worker/validation/validation_rank.h"
@@ -50,7 +51,9 @@ class Trainer {
             ranks_, [this] { return stop_requested(); }, hooks.checkpoint_requested),
         progress_line_("train", "steps", config.steps,
                        progress_style(!hooks.progress || !ranks_.writes())),
-        figures_(hooks.metrics, cohort_.modalities, ranks_.trains()) {
+        figures_(hooks.metrics, cohort_.modalities, ranks_.trains()),
+        profile_(config.profile,
+                 directory / "profile" / fmt::format("rank-{}.json", ranks_.rank())) {
     files_->settle(config_, describe(cohort_, config_));
     files_->store_seen_cases(describe_seen_cases(config_, cohort_, validation_cases_));
     if (ranks_.writes()) plan_.announce_joint(config_, ranks_.trainers());
@@ -87,7 +90,31 @@ class Trainer {
 
  private:
   bool stop_requested() {
-    return (hooks_.stop_requested && hooks_.stop_requested()) || (link_ && link_->alarmed());
+    return (hooks_.stop_requested && hooks_.stop_requested()) || (link_ && link_->alarmed()) ||
+           out_of_time();
+  }
+
+  // train.max_seconds of this start. One rank that finds it over is enough.
+  bool out_of_time() {
+    if (config_.max_seconds == 0) return false;
+    const std::chrono::duration<double> since = std::chrono::steady_clock::now() - started_;
+    if (since.count() < config_.max_seconds) return false;
+    if (!std::exchange(told_time_, true)) {
+      log::info("train.max_seconds: {:g} s are over", config_.max_seconds);
+    }
+    return true;
+  }
+
+  // validate.patience: so many validations have passed since the best one. A function of what a
+  // checkpoint holds, so that a run that ended so ends again when it is started again.
+  bool has_plateaued() const {
+    if (config_.validate_patience == 0 || config_.validate_every == 0 || !counters_.best_step) {
+      return false;
+    }
+    const std::int64_t known_after =
+        link_ ? config_.validate_lag.value_or(config_.validate_every) : 0;
+    return counters_.step - *counters_.best_step >=
+           config_.validate_patience * config_.validate_every + known_after;
   }
 
   TrainingResult result(ExitCode code) const {
@@ -100,7 +127,8 @@ class Trainer {
   }
 
   TrainingResult train() {
-    if (counters_.step == plan_.steps() && counters_.pending_line.is_null()) {
+    const bool over = counters_.step == plan_.steps() || has_plateaued();
+    if (over && counters_.pending_line.is_null()) {
       log::info("the run is finished: {} steps. Evaluate it: lacuna eval", counters_.step);
       return result(ExitCode::kDone);
     }
@@ -112,8 +140,9 @@ class Trainer {
       saver_->save();
     }
     method_->module().train();
-    while (counters_.step < plan_.steps()) {
+    while (counters_.step < plan_.steps() && !has_plateaued()) {
       enter_stage();
+      profile_.enter(counters_.step + 1);
       train_step();
       if (counters_.nonfinite_in_row >= config_.nonfinite_limit) return diverged();
       const bool completed = after_step(due_line());
@@ -245,7 +274,9 @@ class Trainer {
   }
 
   PhaseOutcome train_phase(const methods::Phase& phase, const methods::Progress& at) {
-    const PhaseSettings settings{config_.micro_batch, config_.precision == "bf16", &meanwhile_};
+    const StepTrace::Range range(phase.name);
+    const PhaseSettings settings{config_.micro_batch, config_.precision == "bf16", &meanwhile_,
+                                 &hooks_.learning_rate};
     ranks_.enter(at.step, Activity::kWaitingForData);
     const methods::Batch& batch = feed_->training(at.repeat);
     samples_ = batch.image.size(0);
@@ -342,6 +373,10 @@ class Trainer {
   TrainingResult finish() {
     saver_->save_now();
     const std::optional<double> best = counters_.best();
+    if (counters_.step < plan_.steps()) {
+      log::info("ended at step {} of {}: no better score in {} validations (validate.patience)",
+                counters_.step, plan_.steps(), config_.validate_patience);
+    }
     files_->event("done", counters_.step, {{"best_score", best ? Json(*best) : Json()}});
     return result(ExitCode::kDone);
   }
@@ -375,6 +410,9 @@ class Trainer {
   int stage_ = -1;
   double waited_ = 0;
   bool periodic_phase_ran_ = false;
+  const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
+  bool told_time_ = false;
+  StepTrace profile_;
   Json late_validation_;  // of a step before the restart; for the first line
   // While a phase computes: this rank gets on, and what is under way to and from the validation
   // rank moves along.

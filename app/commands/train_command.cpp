@@ -2,12 +2,14 @@
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include <fmt/core.h>
 
+#include "app/commands/train_trial.h"
 #include "app/shared/command.h"
 #include "app/shared/supervise.h"
 #include "app/shared/tell_exception.h"
@@ -22,6 +24,7 @@
 #include "coordinator/supervisor/end_note.h"
 #include "coordinator/supervisor/leftovers.h"
 #include "worker/run/run_check.h"
+#include "worker/run/run_directory.h"
 #include "worker/setup/device_setup.h"
 #include "worker/trainer.h"
 
@@ -35,6 +38,10 @@ struct TrainArguments {
   int ranks = 1, max_restarts = 3;
   std::string launcher = "auto", on_restart = "same";
   bool restarts_asked_for = false;  // --max-restarts or --on-restart stand there
+  bool dry_run = false;
+  std::string lr_range;
+  std::int64_t lr_range_steps = 100;
+  std::optional<std::int64_t> from_step;
 };
 
 // The run directory beside the run file when none is given: runs/<name of the file>.
@@ -146,10 +153,29 @@ RankedRun ranked_run(const TrainArguments& arguments, const worker::RunConfig& c
 }
 
 ExitCode run(const TrainArguments& arguments) {
+  if (arguments.dry_run || !arguments.lr_range.empty()) {
+    const Trial trial{read_json(arguments.file), arguments.file, arguments.settings,
+                      arguments.ranks};
+    if (arguments.dry_run) {
+      dry_run(trial);
+    } else {
+      learning_rate_range(trial, arguments.lr_range, arguments.lr_range_steps);
+    }
+    return ExitCode::kDone;
+  }
   const worker::RunConfig config =
       worker::resolve_run(read_json(arguments.file), arguments.file, arguments.settings);
   const std::filesystem::path directory = run_directory(arguments);
   coordinator::sweep_scratch();
+  if (arguments.from_step) {
+    if (comm::launched_as_rank()) {
+      throw_error<ConfigError>("--from-step is for the command that starts the ranks (--ranks)");
+    }
+    worker::check_before_start(config, directory);
+    const int moved = worker::go_back_to(directory, *arguments.from_step);
+    log::info("going on from step {}; {} later checkpoints are kept as step-*.later",
+              *arguments.from_step, moved);
+  }
   if (is_supervisor(arguments)) {
     worker::check_before_start(config, directory);
     return supervise(ranked_run(arguments, config, directory));
@@ -197,6 +223,21 @@ void add_train(CLI::App& program, ExitCode& code) {
       command->add_option("--on-restart", arguments->on_restart,
                           "Restart with the same number of ranks, or with one fewer each time");
   on_restart->check(CLI::IsMember({"same", "fewer"}))->capture_default_str();
+  auto* dry =
+      command->add_flag("--dry-run", arguments->dry_run,
+                        "Everything up to the first steps and a few of them; prints time and "
+                        "memory, writes nothing");
+  auto* range = command->add_option("--lr-range", arguments->lr_range,
+                                    "Learning-rate range test: LOW:HIGH, as 1e-6:1; prints CSV");
+  range->excludes(dry);
+  command->add_option("--lr-range-steps", arguments->lr_range_steps, "Steps of that test")
+      ->capture_default_str()
+      ->needs(range);
+  command
+      ->add_option("--from-step", arguments->from_step,
+                   "Go on from this earlier checkpoint; later ones are set aside, not lost")
+      ->excludes(dry)
+      ->excludes(range);
   command->footer(
       "Example: lacuna train run.json --out runs/first --set train.steps=2000\n"
       "         lacuna train run.json --out runs/second --ranks 4 --max-restarts 5\n"

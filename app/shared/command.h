@@ -17,6 +17,7 @@ using AddCommand = void (*)(CLI::App& program, ExitCode& code);
 void add_allreduce_bench(CLI::App& bench, ExitCode& code);
 void add_overlap_bench(CLI::App& bench, ExitCode& code);
 void add_bench(CLI::App& program, ExitCode& code);
+void add_completion(CLI::App& program, ExitCode& code);
 void add_config(CLI::App& program, ExitCode& code);
 void add_demo(CLI::App& program, ExitCode& code);
 void add_doctor(CLI::App& program, ExitCode& code);

@@ -424,6 +424,7 @@ TEST(SweepStatus, ATrainedRunThatWaitsInTheQueueDoesNotEvaluate) {
   sweep.submit();
   sweep.slurm.task("1", 0).status = TaskStatus::kPending;
   sweep.slurm.task("1", 0).reason = "";
+  sweep.write(0, "start", {{"host", "n7"}});
   sweep.metrics(0, "{\"step\": 100, \"seconds\": {\"step\": 2.0}}\n");
   EXPECT_EQ(sweep.status().runs[0].reason, "");
 }

@@ -132,6 +132,11 @@ void RunCheckpoints::save(const TrainingState& state, RunProgress& progress, Nam
   for (const auto& kept : {progress.best_step, progress.candidate}) {
     if (kept) snapshot.keep.insert(*kept);
   }
+  if (config_.checkpoint_keep_every > 0) {
+    for (const std::int64_t step : store_.steps()) {
+      if (step % config_.checkpoint_keep_every == 0) snapshot.keep.insert(step);
+    }
+  }
   snapshot.model = copy_to_host(state.model());
   snapshot.optimizer = copy_to_host(state.optimizers());
   snapshot.ema = copy_to_host(state.averages());

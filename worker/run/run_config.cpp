@@ -16,9 +16,10 @@ namespace {
 
 // Keys that change where or how fast a run computes, or what it keeps, but not its result.
 constexpr std::array kNeutralKeys = {
-    "data.cache",         "data.loader_threads", "train.device", "train.layout", "train.threads",
-    "train.communicator", "checkpoint.",         "log.",         "meta.rank",    "data.stage",
-    "monitor.",           "validate.hd95",       "validate.lag", "init.weights",
+    "data.cache",    "data.loader_threads", "train.device",      "train.layout",
+    "train.threads", "train.communicator",  "checkpoint.",       "log.",
+    "meta.rank",     "data.stage",          "monitor.",          "validate.hd95",
+    "validate.lag",  "init.weights",        "train.max_seconds", "train.profile",
 };
 
 bool decides_result(const std::string& path) {
@@ -81,6 +82,15 @@ data::Extent read_patch(const Json& value, const std::string& where) {
   return value.get<data::Extent>();
 }
 
+std::pair<std::int64_t, std::int64_t> read_steps(const Json& value, const std::string& where) {
+  if (value.size() != 2 || value[0] > value[1]) {
+    throw_error<ConfigError>(
+        "{}: train.profile is {}, expected the first and the last step: [20, 24]", where,
+        value.dump());
+  }
+  return {value[0], value[1]};
+}
+
 RunConfig read_fields(Json resolved, const std::string& where) {
   RunConfig run;
   run.method = at<std::string>(resolved, "method");
@@ -113,6 +123,11 @@ RunConfig read_fields(Json resolved, const std::string& where) {
   run.init_only = at<std::vector<std::string>>(resolved, "init.only");
   run.nonfinite_limit = at<std::int64_t>(resolved, "train.nonfinite_limit");
   run.threads = at<int>(resolved, "train.threads");
+  run.overfit = at<int>(resolved, "train.overfit");
+  run.max_seconds = at<double>(resolved, "train.max_seconds");
+  if (const auto profile = optional_at<Json>(resolved, "train.profile")) {
+    run.profile = read_steps(*profile, where);
+  }
   run.meta_period = optional_at<std::int64_t>(resolved, "meta.period");
   run.meta_repeats = optional_at<std::int64_t>(resolved, "meta.repeats");
   run.meta_dedicated = at<std::string>(resolved, "meta.rank") == "dedicated";
@@ -123,6 +138,8 @@ RunConfig read_fields(Json resolved, const std::string& where) {
   run.validate_cases = at<std::int64_t>(resolved, "validate.cases");
   run.checkpoint_steps = at<std::int64_t>(resolved, "checkpoint.every_steps");
   run.checkpoint_seconds = at<std::int64_t>(resolved, "checkpoint.every_seconds");
+  run.validate_patience = at<std::int64_t>(resolved, "validate.patience");
+  run.checkpoint_keep_every = at<std::int64_t>(resolved, "checkpoint.keep_every");
   run.checkpoint_keep = at<int>(resolved, "checkpoint.keep");
   run.log_every = at<std::int64_t>(resolved, "log.every");
   run.tensorboard = at<bool>(resolved, "monitor.tensorboard");

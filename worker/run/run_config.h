@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/text/json.h"
@@ -45,6 +46,9 @@ struct RunConfig {
   std::vector<std::string> init_only;   // beginnings of the names that are taken; empty: all
   std::int64_t nonfinite_limit = 10;    // skipped steps in a row before the run has diverged
   int threads = 0;                      // 0: as many as cores
+  int overfit = 0;                      // training cases that are all there is; 0: off
+  double max_seconds = 0;               // of this start; 0: no limit
+  std::optional<std::pair<std::int64_t, std::int64_t>> profile;  // first and last step traced
 
   std::optional<std::int64_t> meta_period, meta_repeats;
   bool meta_dedicated = false;  // a validation rank, when there are several ranks
@@ -53,8 +57,10 @@ struct RunConfig {
 
   std::int64_t validate_every = 0, validate_cases = 0;
   std::optional<std::int64_t> validate_lag;  // null: validate_every
+  std::int64_t validate_patience = 0;        // validations without a better score; 0: never ends
   std::int64_t checkpoint_steps = 0, checkpoint_seconds = 0;
   int checkpoint_keep = 3;
+  std::int64_t checkpoint_keep_every = 0;  // steps whose multiples stay; 0: none
   std::int64_t log_every = 10;
   bool tensorboard = false;  // monitor.tensorboard
 };

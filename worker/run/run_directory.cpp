@@ -1,10 +1,14 @@
 #include "worker/run/run_directory.h"
 
+#include <algorithm>
 #include <optional>
+#include <vector>
 
+#include <fmt/ranges.h>
 #include <torch/utils.h>
 
 #include "base/error.h"
+#include "base/files/lease.h"
 #include "base/text/log.h"
 #include "methods/registry.h"
 #include "worker/run/run_progress.h"
@@ -53,6 +57,30 @@ void require_whole(const Path& checkpoint) {
 }
 
 }  // namespace
+
+int go_back_to(const std::filesystem::path& run, std::int64_t step) {
+  const Path directory = run / "checkpoints";
+  const CheckpointStore store(posix_file_system(), directory, /*keep=*/1);
+  const std::vector<std::int64_t> steps =
+      std::filesystem::is_directory(directory) ? store.steps() : std::vector<std::int64_t>();
+  if (std::find(steps.begin(), steps.end(), step) == steps.end()) {
+    throw_error<ConfigError>("{}: no checkpoint of step {}; there are: {}", directory.string(),
+                             step, steps.empty() ? "none" : fmt::to_string(fmt::join(steps, ", ")));
+  }
+  require_whole(store.path(step));
+  const Lease lease(run);
+  int moved = 0;
+  for (const std::int64_t each : steps) {
+    if (each <= step) continue;
+    Path aside = store.path(each);
+    aside += ".later";
+    std::filesystem::remove_all(aside);  // of a time before, when it went back as well
+    posix_file_system().rename(store.path(each), aside);
+    ++moved;
+  }
+  posix_file_system().sync_directory(directory);
+  return moved;
+}
 
 std::filesystem::path evaluated_checkpoint(const std::filesystem::path& path) {
   if (!std::filesystem::is_directory(path)) {

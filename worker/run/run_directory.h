@@ -29,4 +29,10 @@ std::filesystem::path evaluated_checkpoint(const std::filesystem::path& path);
 // directory inside one. Throws DataError naming what is missing and what was tried.
 LoadedModel load_model(const std::filesystem::path& path);
 
+// Makes the checkpoint of `step` the one that a run goes on from: those of later steps are renamed
+// to step-NNNNNNNN.later, which nothing reads and nothing deletes, and their number is returned.
+// Throws ConfigError naming the steps that there are, DataError when the checkpoint is damaged or
+// another process has the run.
+int go_back_to(const std::filesystem::path& run, std::int64_t step);
+
 }  // namespace lacuna::worker

@@ -63,8 +63,10 @@ std::vector<Option> train_options() {
       key("train.micro_batch", Type::kInteger, "0",
           "Samples per forward pass, accumulated to a batch; 0: the whole batch at once.",
           "samples", 0, 65536),
-      word("train.precision", "\"fp32\"", {"fp32", "bf16"},
-           "Arithmetic of the forward pass: fp32, or bf16 autocast."),
+      word("train.precision", "\"fp32\"", {"fp32", "tf32", "bf16"},
+           "Arithmetic of the forward pass: fp32 (never less, also where a GPU would round to TF32 "
+           "by itself), tf32 (products of fp32 rounded to TF32 on a GPU that has it), or bf16 "
+           "autocast."),
       key("train.seed", Type::kInteger, "1", "Decides weights, order, crops, subsets.", "", 0,
           9e15),
       word("train.mode", "\"exact\"", {"exact", "fast"},
@@ -90,6 +92,18 @@ std::vector<Option> train_options() {
            "its own, else mpi."),
       key("train.threads", Type::kInteger, "0", "Threads of tensor operations; 0: one per core.",
           "threads", 0, 1024),
+      added_later(key("train.overfit", Type::kInteger, "0",
+                      "Train and validate on this many training cases, the first of the part: does "
+                      "it learn at all? 0: on the parts as they are.",
+                      "cases", 0, 1e6)),
+      key("train.max_seconds", Type::kNumber, "0",
+          "Time after which this start saves and stops as on request (exit code 75); the same "
+          "command goes on. 0: no limit.",
+          "seconds", 0, 1e9),
+      key("train.profile", Type::kIntegers, "null",
+          "First and last step that are traced, as [20, 24]: profile/rank-N.json in the run "
+          "directory, for chrome://tracing or Perfetto. null: none.",
+          "steps", 1),
   };
 }
 
@@ -130,6 +144,10 @@ std::vector<Option> other_options() {
           "steps", 1, 1e12),
       key("validate.cases", Type::kInteger, "20", "Validation cases that are scored.", "cases", 1,
           1e6),
+      added_later(key("validate.patience", Type::kInteger, "0",
+                      "Validations in a row without a better score after which the run ends well, "
+                      "before train.steps; 0: never.",
+                      "validations", 0, 1e6)),
       key("validate.hd95", Type::kBool, "false",
           "Whether validations measure HD95 as well, which takes longer than Dice; `lacuna eval` "
           "always does."),
@@ -140,6 +158,10 @@ std::vector<Option> other_options() {
       key("checkpoint.keep", Type::kInteger, "3",
           "Newest checkpoints that are kept, besides the best; one alone could be torn.",
           "checkpoints", 2, 1000),
+      key("checkpoint.keep_every", Type::kInteger, "0",
+          "Checkpoints whose step is a multiple of this stay for ever, besides the newest; 0: none "
+          "do.",
+          "steps", 0, 1e12),
       key("log.every", Type::kInteger, "10", "Steps between lines of metrics.jsonl.", "steps", 1,
           1e9),
   };

@@ -45,6 +45,9 @@ struct TrainingHooks {
   int gpu = 0;                 // CUDA device, where training is not on the CPU
   Pulse* pulse = nullptr;      // null: nobody watches
   Metrics* metrics = nullptr;  // null: nobody counts
+  // The learning rate of every group that is trained on training cases, at a step (the first is 0),
+  // in place of its schedule; empty: the schedule. Every rank must say the same.
+  std::function<double(std::int64_t step)> learning_rate;
   // Seams. Empty or null: the device that the configuration asks for, the method of the registry,
   // the real file system for checkpoints.
   std::optional<at::Device> device;

@@ -28,6 +28,14 @@ void pin_libraries(const RunConfig& config) {
 
 std::optional<ConfigError> explain_refusal(const std::exception& error) {
   const std::string text = error.what();
+  if (dynamic_cast<const c10::OutOfMemoryError*>(&error) != nullptr) {
+    return ConfigError(fmt::format(
+        "the device has not enough memory for a step. In this order: a smaller "
+        "train.micro_batch (the same result, slower), train.precision=bf16, a smaller data.patch "
+        "or model.width, fewer samples (train.batch). `lacuna train RUN.json --dry-run` measures "
+        "a few steps. The library said: {}",
+        text.substr(0, text.find('\n'))));
+  }
   const auto end = text.find(" does not have a deterministic implementation");
   if (end == std::string::npos) return std::nullopt;
   const auto begin = text.find_last_of(" \n", end - 1);
@@ -49,6 +57,9 @@ Placement set_up_device(const RunConfig& config, int gpu, std::optional<at::Devi
   at::globalContext().setDeterministicFillUninitializedMemory(false);
   at::globalContext().setDeterministicCuDNN(exact);
   at::globalContext().setBenchmarkCuDNN(!exact);
+  // By itself torch rounds convolutions to TF32.
+  at::globalContext().setAllowTF32CuDNN(config.precision == "tf32");
+  at::globalContext().setAllowTF32CuBLAS(config.precision == "tf32");
 
   const bool has_cuda = torch::cuda::is_available();
   if (config.device == "cuda" && !has_cuda) {

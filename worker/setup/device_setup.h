@@ -30,7 +30,8 @@ void pin_libraries(const RunConfig& config);
 Placement set_up_device(const RunConfig& config, int gpu = 0,
                         std::optional<at::Device> given = std::nullopt);
 
-// A ConfigError for what torch throws where there is no deterministic kernel; null: another error.
+// A ConfigError for what torch throws where there is no deterministic kernel, and where a device
+// has too little memory, with what to do; null: another error.
 std::optional<ConfigError> explain_refusal(const std::exception& error);
 
 // Moves the method's tensors; parameters of five axes take the layout. They stay the tensors that

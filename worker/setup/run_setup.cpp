@@ -25,8 +25,27 @@ std::unique_ptr<RunFiles> open_run_files(const RunConfig& config,
   return files;
 }
 
+namespace {
+
+// The first cases of the training part are all that is trained and validated on.
+void keep_few(data::Cohort& cohort, const RunConfig& config) {
+  auto& parts = cohort.splits.at(config.split);
+  std::vector<std::string>& train = parts.at("train");
+  if (std::ssize(train) < config.overfit) {
+    throw_error<ConfigError>("train.overfit is {}, but split {} has {} training cases",
+                             config.overfit, config.split, train.size());
+  }
+  train.resize(static_cast<std::size_t>(config.overfit));
+  parts["validation"] = train;
+  log::info("train.overfit: training and validation on {} cases, {} ...", config.overfit,
+            train.front());
+}
+
+}  // namespace
+
 data::Cohort open_training_cohort(const RunConfig& config) {
   data::Cohort cohort = data::open_cohort(config.cache);
+  if (config.overfit > 0 && cohort.has_part(config.split, "train")) keep_few(cohort, config);
   const auto masks = cohort.split_available.find(config.split);
   if (masks == cohort.split_available.end()) return cohort;
   int restricted = 0;

@@ -179,9 +179,11 @@ PhaseOutcome run_phase(methods::Method& method, TrainingState& state, const meth
     outcome.finite = std::isfinite(norm);
   }
   for (const auto& trained : phase.trains) {
-    const double rate =
-        trained.optimizer.learning_rate *
-        schedule_factor(trained.schedule, progress.stage_step, progress.steps_per_epoch);
+    const bool given = settings.learning_rate && *settings.learning_rate;
+    const double rate = given ? (*settings.learning_rate)(progress.step)
+                              : trained.optimizer.learning_rate *
+                                    schedule_factor(trained.schedule, progress.stage_step,
+                                                    progress.steps_per_epoch);
     outcome.learning_rates[trained.group] = rate;
     if (outcome.finite) state.optimizer(trained).step(rate);
   }

@@ -26,6 +26,8 @@ struct PhaseSettings {
   // Called before each micro-batch and whenever a gradient is there, on the thread of backward: for
   // what must move along meanwhile. Null: nothing.
   const std::function<void()>* between = nullptr;
+  // The rate of every group at a step in place of its schedule. Null, or empty: the schedule.
+  const std::function<double(std::int64_t step)>* learning_rate = nullptr;
 };
 
 // What a phase needs whose batch is divided among trainers; this one's part may be empty.
