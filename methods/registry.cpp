@@ -28,6 +28,7 @@ namespace smml { const MethodEntry& entry(); }
 namespace smu_net { const MethodEntry& entry(); }
 namespace u_hemis { const MethodEntry& entry(); }
 namespace u_hved { const MethodEntry& entry(); }
+namespace u_net_mfi { const MethodEntry& entry(); }
 namespace unet { const MethodEntry& entry(); }
 // clang-format on
 
@@ -53,6 +54,7 @@ const std::vector<const MethodEntry*>& all_methods() {
         &smu_net::entry(),
         &u_hemis::entry(),
         &u_hved::entry(),
+        &u_net_mfi::entry(),
         &unet::entry(),
     };
     std::sort(list.begin(), list.end(),
