@@ -29,7 +29,7 @@ const std::vector<Commands>& all_commands() {
   using namespace lacuna::app;  // NOLINT(google-build-using-namespace)
   static const std::vector<Commands> commands = {
       {"Begin here", {add_demo, add_doctor}},
-      {"Data", {add_phantom, add_ingest, add_inspect}},
+      {"Data", {add_phantom, add_ingest, add_inspect, add_view}},
       {"Train", {add_methods, add_config, add_train, add_monitor, add_sweep}},
       {"Results", {add_eval, add_predict, add_metrics, add_report, add_export}},
       {"Weights and numbers of other programs", {add_weights, add_forward}},

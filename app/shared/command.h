@@ -33,6 +33,7 @@ void add_phantom(CLI::App& program, ExitCode& code);
 void add_predict(CLI::App& program, ExitCode& code);
 void add_report(CLI::App& program, ExitCode& code);
 void add_train(CLI::App& program, ExitCode& code);
+void add_view(CLI::App& program, ExitCode& code);
 void add_weights(CLI::App& program, ExitCode& code);
 
 }  // namespace lacuna::app

@@ -9,8 +9,6 @@
 namespace lacuna::monitoring {
 namespace {
 
-constexpr double kOpacity = 0.6;
-
 std::vector<std::string> split(const std::string& text) {
   std::vector<std::string> parts;
   std::size_t begin = 0;
@@ -83,7 +81,8 @@ Image paint(const Overlay& overlay, const std::vector<std::uint8_t>& grey,
           outline && !inside(y, x) &&
           (inside(y - 1, x) || inside(y + 1, x) || inside(y, x - 1) || inside(y, x + 1));
       for (const int part : {colour.red, colour.green, colour.blue}) {
-        const double mixed = tissue[i] == 0 ? grey[i] : (1 - kOpacity) * grey[i] + kOpacity * part;
+        const double mixed =
+            tissue[i] == 0 ? grey[i] : (1 - kTissueOpacity) * grey[i] + kTissueOpacity * part;
         image.pixels.push_back(edge ? 255 : static_cast<std::uint8_t>(mixed));
       }
     }

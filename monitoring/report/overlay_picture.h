@@ -23,6 +23,8 @@ inline constexpr std::array<TissueColour, 5> kTissueColours = {{{0, 0, 0, ""},
                                                                 {255, 170, 60, "enhancing"},
                                                                 {220, 120, 200, "resection"}}};
 
+inline constexpr double kTissueOpacity = 0.6;  // of a colour over the grey
+
 struct Overlay {
   int height = 0, width = 0;
   std::vector<std::string> modalities, subsets, dice;  // dice: of each subset

@@ -87,6 +87,22 @@ TEST_F(TrainedModel, IsMadeAgainByWhatInspectPrints) {
   EXPECT_EQ(run_program("inspect " + path("cache") + " --reproduce").code, 2);
 }
 
+// The file's mask comes back turned to the axes of the case: it lies where the truth lies.
+TEST_F(TrainedModel, ACaseIsDrawnWithMasksOnItsOwnAxes) {
+  const std::string id = fs::directory_iterator(path("cache") + "/cases")->path().stem();
+  const std::string truth = path("raw") + "/" + id + "/" + id + "_seg.nii.gz";
+  const auto drawn = must("view " + path("cache") + "/" + id + " --mask same=" + truth + " --out " +
+                          path("view.png"));
+  EXPECT_THAT(drawn.out, HasSubstr("columns: FLAIR, T1, T1c, T2, truth, same"));
+  const std::string png = read_text(path("view.png"));
+  EXPECT_THAT(png, StartsWith("\x89PNG"));
+  EXPECT_EQ(run_program("view " + path("cache") + "/nobody").code, 2);
+  const auto image = run_program("view " + path("cache") + "/" + id + " --mask " + path("raw") +
+                                 "/" + id + "/" + id + "_flair.nii.gz");
+  EXPECT_NE(image.code, 0);
+  EXPECT_THAT(image.err, HasSubstr("whole number from 0 to 255"));
+}
+
 // Under a launcher, started by the program, and alone: the same files, byte for byte.
 TEST_F(TrainedModel, GivesTheSameFilesOnAnyNumberOfRanks) {
   const std::string arguments =
