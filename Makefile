@@ -6,12 +6,13 @@
 # make asan    the tests under sanitizers        make format  make lint
 # make tsan    the torch-free layers and comm under ThreadSanitizer
 # make fuzz    everything that reads files, 10 minutes of made-up bytes each (SECONDS=N)
+# make site    the documentation as a static site, links checked
 # make soak    200 jobs of two ranks, started and stopped: what do they leave behind?
 BUILD ?= build
 JOBS ?= $(shell nproc)
 export LACUNA_DEPS ?= $(CURDIR)/.deps
 
-.PHONY: all build demo sweep-demo monitoring-demo test bench compare bundle asan tsan fuzz soak format lint docs-check clean
+.PHONY: all build demo sweep-demo monitoring-demo test bench compare bundle asan tsan fuzz soak format lint docs-check site clean
 all: build
 
 build:
@@ -75,6 +76,12 @@ format:
 
 lint:
 	@tools/lint $(BUILD)
+
+# The user documentation as a static site, links checked: build/site/index.html.
+site:
+	@tools/setup site
+	@$(LACUNA_DEPS)/venv/bin/mkdocs build --quiet
+	@echo "site: build/site/index.html"
 
 docs-check: build
 	@tools/docs-check $(BUILD)
