@@ -72,7 +72,7 @@ TEST(RunConfig, ASettingBesideTheShortFormOfDataKeepsTheCache) {
 TEST(RunConfig, ImpossibleValuesAreRefusedWithTheirPath) {
   EXPECT_THAT(error_of({{"method", "mckd"}, {"train", {{"batch", 0}}}}), HasSubstr("train.batch"));
   EXPECT_THAT(error_of({{"method", "mckd"}, {"train", {{"precision", "fp8"}}}}),
-              HasSubstr("fp32, bf16"));
+              HasSubstr("fp32, tf32, bf16"));
   EXPECT_THAT(error_of({{"method", "mckd"}, {"data", {{"patch", {32, 32}}}}}),
               HasSubstr("three sizes"));
 }
