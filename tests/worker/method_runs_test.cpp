@@ -139,7 +139,12 @@ const std::vector<Example>& examples() {
       // The learning rate falls after each step; noise of the sample's own.
       {"u-hemis", Json::object(), {24, 32, 20}, 4, {"cross_entropy", "dice", "decay"}},
       // Thirteen outputs, Dice over the batch.
-      {"u-net-mfi", Json::object(), {16, 24, 16}, 3, {"stage1_1", "stage2_4", "out3", "cat_out"}, 0},
+      {"u-net-mfi",
+       Json::object(),
+       {16, 24, 16},
+       3,
+       {"stage1_1", "stage2_4", "out3", "cat_out"},
+       0},
       {"u-hved", Json::object(), {24, 32, 20}, 4, {"kl_subsets", "kl_prior", "images"}},
       // A draw per sample; two groups of one phase.
       {"robust-mseg",
