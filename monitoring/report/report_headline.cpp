@@ -8,12 +8,14 @@
 #include <fmt/format.h>
 
 #include "monitoring/report/html.h"
+#include "monitoring/report/replicates.h"
 #include "monitoring/report/report_view.h"
 
 namespace lacuna::monitoring {
 namespace {
 
-// Scores of a method, averaged over its runs (seeds, folds).
+// Scores of a method, averaged over its runs that differ in seed and fold alone: with other options
+// it is another method.
 struct MethodScore {
   std::string name;
   std::size_t best_run = 0;
@@ -23,24 +25,21 @@ struct MethodScore {
 
 std::vector<MethodScore> score_methods(const ReportView& view) {
   std::vector<MethodScore> methods;
-  for (const std::size_t run : view.ranking()) {
-    const EvaluationRecord& evaluation = view.evaluation(run);
-    const std::string& name = view.runs()[run].method;
-    auto found = std::find_if(methods.begin(), methods.end(),
-                              [&](const MethodScore& each) { return each.name == name; });
-    if (found == methods.end()) {
-      methods.push_back({name, run});
-      found = methods.end() - 1;
+  for (const Replicates& group : find_replicates(view)) {
+    const std::size_t first = group.runs.front();
+    const std::string& alone = group.runs.size() == 1 ? view.runs()[first].label : group.label;
+    MethodScore method{view.runs()[first].method.empty() ? "" : alone, first};
+    for (const std::size_t run : group.runs) {
+      const EvaluationRecord& evaluation = view.evaluation(run);
+      ++method.runs;
+      method.all_subsets += evaluation.mean(Metric::kDice);
+      method.one += evaluation.mean_of_size(Metric::kDice, 1);
+      method.full += evaluation.mean_of_size(Metric::kDice, evaluation.modalities.size());
     }
-    ++found->runs;
-    found->all_subsets += evaluation.mean(Metric::kDice);
-    found->one += evaluation.mean_of_size(Metric::kDice, 1);
-    found->full += evaluation.mean_of_size(Metric::kDice, evaluation.modalities.size());
-  }
-  for (MethodScore& method : methods) {
     method.all_subsets /= method.runs;
     method.one /= method.runs;
     method.full /= method.runs;
+    methods.push_back(method);
   }
   std::stable_sort(methods.begin(), methods.end(), [](const MethodScore& a, const MethodScore& b) {
     return a.all_subsets > b.all_subsets;
